@@ -20,21 +20,21 @@ const (
 // Record is one record of a shard. Sequence numbers are decimal, opaque, up to 129 digits, grow within a shard and are
 // not contiguous. Arrival is approximate, to the millisecond, and need not grow.
 type Record struct {
-	Sequence     string
-	PartitionKey string
-	Arrival      time.Time
-	Data         []byte
+	Sequence     string    `json:"sequence"`
+	PartitionKey string    `json:"partition_key"`
+	Arrival      time.Time `json:"arrival"`
+	Data         []byte    `json:"data"`
 }
 
 // Shard describes a shard. Last is empty while the shard is open.
 type Shard struct {
-	ID             string
-	Parent         string // "" if none
-	AdjacentParent string // the other parent of a merge, "" if none
-	StartHash      string // decimal, 128 bits, inclusive
-	EndHash        string
-	First          string // sequence number range
-	Last           string
+	ID             string `json:"id"`
+	Parent         string `json:"parent,omitempty"`          // "" if none
+	AdjacentParent string `json:"adjacent_parent,omitempty"` // the other parent of a merge, "" if none
+	StartHash      string `json:"start_hash"`                // decimal, 128 bits, inclusive
+	EndHash        string `json:"end_hash"`
+	First          string `json:"first"` // sequence number range
+	Last           string `json:"last,omitempty"`
 }
 
 // Entry is one record to put.

@@ -19,8 +19,8 @@ type Start struct {
 
 // Failure is an error as a state machine knows it. The zero Failure is success.
 type Failure struct {
-	Error string // the error's name, as "States.Timeout"
-	Cause string
+	Error string `json:"error"` // the error's name, as "States.Timeout"
+	Cause string `json:"cause,omitempty"`
 }
 
 // Node is a piece of an execution that is being recorded: the execution itself, a state, an attempt, a wait, a cluster.

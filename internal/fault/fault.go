@@ -8,6 +8,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+
+	"penstock/internal/hour"
 )
 
 // Conflict says that what stands under a key that is written once differs from what was to be written. A person has to
@@ -58,23 +60,11 @@ func (e *AccessDenied) Error() string {
 }
 func (e *AccessDenied) Unwrap() error { return e.Err }
 
-// Corrupt says that a stored document or object is not what its hash, its schema or its length promises.
-type Corrupt struct {
-	Key    string
-	Detail string
-}
-
-func (e *Corrupt) Error() string { return fmt.Sprintf("corrupt: %s: %s", e.Key, e.Detail) }
-
-// NewerVersion says that a document was written by a newer release than this one.
-type NewerVersion struct {
-	Kind       string
-	Have, Know int
-}
-
-func (e *NewerVersion) Error() string {
-	return fmt.Sprintf("%s has version %d, this release reads up to %d: upgrade penstock", e.Kind, e.Have, e.Know)
-}
+// Corrupt and NewerVersion are the errors of reading a document; package hour declares them.
+type (
+	Corrupt      = hour.Corrupt
+	NewerVersion = hour.NewerVersion
+)
 
 // BadInput says that what was asked is malformed: an hour, an option, an event of the wrong shape.
 type BadInput struct{ Detail string }

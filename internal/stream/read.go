@@ -55,7 +55,10 @@ func (m *Model) locateTime(s *shard, t time.Time) (position, error) {
 		found = position{r.Sequence, true}
 		return false
 	})
-	return found, err
+	if err != nil {
+		return position{}, &fault.Unavailable{Service: "stream", Action: "search " + s.id, Err: err}
+	}
+	return found, nil
 }
 
 // Records implements Reader. The data of the records belongs to the stream: readers do not change it.

@@ -82,13 +82,13 @@ func (d *Document) Validate() error {
 	if n := utf8.RuneCountInString(d.Name); n == 0 || n > maxName || d.Name != cleanName(d.Name) {
 		bad("name %q", clip(d.Name, maxName))
 	}
-	if len(d.ID) != 16 || !isHex(d.ID) {
+	if !isSegmentID(d.ID) {
 		bad("id %q", d.ID)
 	}
 	if _, ok := TraceTime(d.TraceID); !ok {
 		bad("trace_id %q", d.TraceID)
 	}
-	if d.ParentID != "" && (len(d.ParentID) != 16 || !isHex(d.ParentID) || d.ParentID == d.ID) {
+	if d.ParentID != "" && (!isSegmentID(d.ParentID) || d.ParentID == d.ID) {
 		bad("parent_id %q", d.ParentID)
 	}
 	switch {
@@ -126,7 +126,7 @@ func (d *Document) Validate() error {
 	}
 	if d.Cause != nil {
 		for _, x := range d.Cause.Exceptions {
-			if len(x.ID) != 16 || !isHex(x.ID) {
+			if !isSegmentID(x.ID) {
 				bad("exception id %q", x.ID)
 			}
 		}

@@ -60,6 +60,9 @@ func isHex(s string) bool {
 	return s != ""
 }
 
+// isSegmentID says whether s is a segment's id.
+func isSegmentID(s string) bool { return len(s) == 16 && isHex(s) }
+
 // derivedID is the segment id that its parts determine: 16 hex digits.
 func derivedID(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))

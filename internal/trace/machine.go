@@ -154,12 +154,18 @@ func (n *Node) End(at time.Time, f Failure) {
 	}
 	s.write(n.run.file, &n.doc)
 	if n.doc.Type == "" {
-		s.mu.Lock()
-		if s.files[n.doc.TraceID] == n.run.file {
-			delete(s.files, n.doc.TraceID)
-		}
-		s.mu.Unlock()
+		s.forget(n.doc.TraceID)
 	}
+}
+
+// Rename gives the node a better name than it began with, as "lambda:compact" once the function is known.
+func (n *Node) Rename(name string) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.doc.Name = cleanName(name)
 }
 
 // ID returns the id of the node's segment, or "" on a nil Node.

@@ -83,14 +83,17 @@ func arrange(segs []*Segment, end time.Time, parent *Segment) []*row {
 
 func rowOf(s *Segment, end time.Time) *row {
 	r := &row{label: printable(s.Name), start: s.Start, took: s.Took(end), running: s.Running, failed: s.Failed, segs: []*Segment{s}}
-	last := s
+	last, work := s, s.Name
 	for {
 		next := passedTo(last)
 		if next == nil {
 			break
 		}
-		if next.Kind == KindAttempt && !sameWork(s.Name, next.Name) {
+		if next.Kind == KindState || next.Kind == KindAttempt && !sameWork(work, next.Name) {
 			r.note = joinNotes(r.note, printable(next.Name))
+		}
+		if next.Kind == KindState {
+			work = next.Name
 		}
 		last = next
 		r.segs = append(r.segs, last)
@@ -116,8 +119,8 @@ func anyFailed(rows []*row) bool {
 	return slices.ContainsFunc(rows, func(r *row) bool { return r.failed || anyFailed(r.children) })
 }
 
-// passedTo returns the only child of s if it adds no more than a layer: the attempt of a state, the function that an
-// attempt calls, the stage of that name in it.
+// passedTo returns the only child of s if it adds no more than a layer: the state of a branch, the attempt of a state,
+// the function that an attempt calls, the stage of that name in it.
 func passedTo(s *Segment) *Segment {
 	if len(s.Children) != 1 {
 		return nil
@@ -127,7 +130,8 @@ func passedTo(s *Segment) *Segment {
 		return nil
 	}
 	switch {
-	case s.Kind == KindState && c.Kind == KindAttempt,
+	case s.Kind == KindBranch && c.Kind == KindState,
+		s.Kind == KindState && c.Kind == KindAttempt,
 		(s.Kind == KindAttempt || s.Kind == KindService) && (c.Kind == KindFunction || c.Kind == KindService),
 		s.Kind == KindFunction && c.Kind == KindStage && sameWork(s.Name, c.Name):
 		return c

@@ -31,7 +31,8 @@ type Sink struct {
 	format exceptions
 
 	mu      sync.Mutex
-	files   map[string]string // trace id -> file, of the executions that run
+	files   map[string]string // trace id -> file, of executions that run or have ended lately
+	ended   []string          // trace ids of those that have ended, the oldest first
 	dropped int
 	err     error
 }
@@ -56,6 +57,20 @@ func (s *Sink) Err() error {
 		return nil
 	}
 	return fmt.Errorf("write traces: %d appends dropped: %w", s.dropped, s.err)
+}
+
+// maxEnded is how many executions that have ended still receive what comes late: a function that outlives its task.
+const maxEnded = 256
+
+// forget says that the execution of a trace has ended.
+func (s *Sink) forget(traceID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, traceID)
+	if len(s.ended) > maxEnded {
+		delete(s.files, s.ended[0])
+		s.ended = s.ended[1:]
+	}
 }
 
 func (s *Sink) write(file string, docs ...*Document) {
@@ -100,6 +115,9 @@ type Invocation struct {
 // context still has both ids. When the SDK is disabled, nothing is written.
 func (s *Sink) Invoke(ctx context.Context, call Invocation) (context.Context, func(err error)) {
 	traceID, parent := headerField(call.Header, "Root"), headerField(call.Header, "Parent")
+	if !isSegmentID(parent) {
+		parent = ""
+	}
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: call.RequestID})
 	if _, ok := TraceTime(traceID); s == nil || !ok || xray.SdkDisabled() || headerField(call.Header, "Sampled") == "0" {
 		return withHeader(ctx, header(traceID, parent, false)), func(error) {}

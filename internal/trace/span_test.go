@@ -148,3 +148,27 @@ func TestIDReadsTheHeader(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHeader holds that whatever comes as a trace header, spans run and ids are well-formed or absent.
+func FuzzHeader(f *testing.F) {
+	f.Add("Root=1-65637c00-00000000000000000000000a;Parent=53995c3f42cd8ad8;Sampled=1")
+	f.Add("Sampled=?;Root=;=;;Self=x")
+	f.Fuzz(func(t *testing.T, h string) {
+		ctx := withHeader(t.Context(), h)
+		if id := ID(ctx); id != "" {
+			if _, ok := TraceTime(id); !ok {
+				t.Errorf("id %q", id)
+			}
+		}
+		sink, out, _ := newTestSink(t)
+		ctx, end := sink.Invoke(ctx, Invocation{Function: "archive", RequestID: "r", Header: h})
+		_, span := Begin(ctx, "archive")
+		span.End(nil)
+		end(nil)
+		for name := range out.files {
+			if docs := out.documents(t, name); len(docs) != 2 {
+				t.Errorf("%d documents", len(docs))
+			}
+		}
+	})
+}

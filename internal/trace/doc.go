@@ -8,8 +8,8 @@
 // the clients whose calls are to be seen. Clients of per-object loops stay uninstrumented: the daemon is reached over
 // UDP, which drops bursts, so a loop is one span with counts.
 //
-// On one machine a [Sink] takes the place of the daemon: [Sink.Invoke] prepares a context as Lambda would, [Sink.Start]
-// records a state machine's execution as Step Functions would, and both write segment documents of X-Ray's format with
+// On one machine a [Sink] takes the place of the daemon: [Sink.Invoke] prepares a context as Lambda would, a [Recorder]
+// draws the executions of a state machine engine as Step Functions would, and both write segment documents of X-Ray's format with
 // the times of an injected clock and ids derived from the trace id. The same run writes the same bytes.
 //
 // [Dir] is the folder of those documents; [Dir.LoadExecution] and [Dir.Load] read them back, [Remote] reads the same

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdbzip2 "compress/bzip2"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -42,43 +43,57 @@ func thueMorse(n int) []byte {
 	return s
 }
 
-// nasty returns blocks of n bytes that are hard for some sorter, by name.
-func nasty(n int) map[string][]byte {
-	rng := newRand(7)
-	random := randomBytes(rng, n, 256)
-	repeat := func(s string) []byte { return bytes.Repeat([]byte(s), n/len(s)+1)[:n] }
-	line := repeat(string(random[:min(533, n)]))
-	mutated := slices.Clone(line)
-	for i := 0; i < n; i += 5000 {
-		mutated[i]++
+func repeat(s string, n int) []byte { return bytes.Repeat([]byte(s), n/len(s)+1)[:n] }
+
+// grown appends what f makes of 0, 1, 2, ... until there are n bytes.
+func grown(n int, f func(i int) []byte) []byte {
+	b := make([]byte, 0, n+300)
+	for i := 0; len(b) < n; i++ {
+		b = append(b, f(i)...)
 	}
-	lastLarger, firstLarger := repeat("a"), repeat("a")
-	lastLarger[n-1], firstLarger[0] = 'b', 'b'
-	var ramp, pairRamp, hills []byte
-	for i := 1; len(ramp) < n; i++ {
-		ramp = append(append(ramp, bytes.Repeat([]byte("a"), i)...), 'b')
-	}
-	for i := 1; len(pairRamp) < n; i++ {
-		pairRamp = append(append(pairRamp, bytes.Repeat([]byte("ab"), i)...), 'c')
-	}
-	for len(hills) < n { // the most LMS places that there can be
-		hills = append(hills, 'a', byte('b'+rng.IntN(2)))
-	}
-	count := make([]byte, n)
-	for i := range count {
-		count[i] = byte(i)
-	}
-	runs := make([]byte, 0, n+300)
-	for i := 0; len(runs) < n; i++ {
-		runs = append(runs, bytes.Repeat([]byte{byte(i)}, 1+rng.IntN(270))...)
-	}
-	return map[string][]byte{
-		"random": random, "random bits": randomBytes(rng, n, 2), "one symbol": repeat("a"), "count byte": repeat("\xfb"),
-		"ab": repeat("ab"), "ten": repeat("abcdefghij"), "fours": repeat("aaaabbbbccccdddd"), "fibonacci": fibonacci(n), "thue-morse": thueMorse(n),
-		"random twice": bytes.Repeat(random[:(n+1)/2], 2)[:n], "line": line, "mutated line": mutated, "a..ab": lastLarger, "ba..a": firstLarger,
-		"a^i b": ramp[:n], "(ab)^i c": pairRamp[:n], "counting": count, "hills": hills[:n], "runs": runs[:n],
-	}
+	return b[:n]
 }
+
+// nastyKinds make blocks of n bytes that are hard for some sorter.
+var nastyKinds = map[string]func(n int) []byte{
+	"random":      func(n int) []byte { return randomBytes(newRand(7), n, 256) },
+	"random bits": func(n int) []byte { return randomBytes(newRand(7), n, 2) },
+	"one symbol":  func(n int) []byte { return repeat("a", n) },
+	"count byte":  func(n int) []byte { return repeat("\xfb", n) },
+	"ab":          func(n int) []byte { return repeat("ab", n) },
+	"ten":         func(n int) []byte { return repeat("abcdefghij", n) },
+	"fours":       func(n int) []byte { return repeat("aaaabbbbccccdddd", n) },
+	"fibonacci":   fibonacci,
+	"thue-morse":  thueMorse,
+	"random twice": func(n int) []byte {
+		return bytes.Repeat(randomBytes(newRand(7), (n+1)/2, 256), 2)[:n]
+	},
+	"line": func(n int) []byte { return repeat(string(randomBytes(newRand(7), 533, 256)), n) },
+	"mutated line": func(n int) []byte {
+		b := repeat(string(randomBytes(newRand(7), 533, 256)), n)
+		for i := 0; i < n; i += 5000 {
+			b[i]++
+		}
+		return b
+	},
+	"a..ab":    func(n int) []byte { return append(repeat("a", n), 'b')[1:] },
+	"ba..a":    func(n int) []byte { return append([]byte("b"), repeat("a", n)...)[:n] },
+	"a^i b":    func(n int) []byte { return grown(n, func(i int) []byte { return append(repeat("a", i), 'b') }) },
+	"(ab)^i c": func(n int) []byte { return grown(n, func(i int) []byte { return append(repeat("ab", 2*i), 'c') }) },
+	"counting": func(n int) []byte { return grown(n, func(i int) []byte { return []byte{byte(i)} }) },
+	"hills": func(n int) []byte { // the most LMS places that there can be
+		rng := newRand(7)
+		return grown(n, func(int) []byte { return []byte{'a', byte('b' + rng.IntN(2))} })
+	},
+	"runs": func(n int) []byte {
+		rng := newRand(7)
+		return grown(n, func(i int) []byte { return repeat(string([]byte{byte(i)}), 1+rng.IntN(270)) })
+	},
+}
+
+func nasty(kind string, n int) []byte { return nastyKinds[kind](n) }
+
+func nastyNames() []string { return slices.Sorted(maps.Keys(nastyKinds)) }
 
 // decoders are those that everyone has; the tests of commands add others.
 var decoders = map[string]func(c []byte) ([]byte, error){

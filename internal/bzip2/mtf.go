@@ -37,8 +37,8 @@ func appendMTF(s []uint16, used *[256]bool, b []byte) ([]uint16, int) {
 		if c == byte(near0) {
 			n := equalPrefix(b[i:], c)
 			i += n
-			for n++; n != 1; n >>= 1 {
-				s[ns] = uint16(n & 1)
+			for n++; n != 1; n >>= 1 { // a 0 bit is runA, a 1 bit runB
+				s[ns] = runA + uint16(n&1)
 				ns++
 			}
 			continue

@@ -1,18 +1,12 @@
 package hour
 
 import (
-	"bytes"
-	"compress/zlib"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"io"
-	"math/big"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -24,6 +18,9 @@ const (
 
 // MaxRecords is the most records an index may list.
 const MaxRecords = 100_000
+
+// MaxSubRecords is the most events and rejects that the records of an index may hold.
+const MaxSubRecords = 1 << 24
 
 // Index commits a batch: what no index names does not exist.
 type Index struct {
@@ -121,94 +118,6 @@ func KindOf(fates []byte) Kind {
 	return Kind(b)
 }
 
-// EncodeRows packs rows into Columns. Sequence numbers must grow.
-func EncodeRows(rows []Row) (string, error) {
-	var seq, arr, kinds bytes.Buffer
-	prev, d := new(big.Int), new(big.Int)
-	var at int64
-	for i, r := range rows {
-		n := r.Sequence.big()
-		if i > 0 && n.Cmp(prev) <= 0 {
-			return "", fmt.Errorf("sequence numbers of a batch do not grow at record %d", i)
-		}
-		ms := r.Arrival.UnixMilli()
-		if i > 0 {
-			seq.WriteByte(' ')
-			arr.WriteByte(' ')
-			kinds.WriteByte(' ')
-		}
-		seq.WriteString(d.Sub(n, prev).Text(16))
-		arr.WriteString(strconv.FormatInt(ms-at, 10))
-		kinds.WriteString(string(r.Kind))
-		prev, at = n, ms
-	}
-	var out bytes.Buffer
-	z := zlib.NewWriter(&out)
-	for _, b := range []*bytes.Buffer{&seq, &arr, &kinds} {
-		b.WriteByte('\n')
-		if _, err := z.Write(b.Bytes()); err != nil {
-			return "", err
-		}
-	}
-	if err := z.Close(); err != nil {
-		return "", err
-	}
-	return base64.StdEncoding.EncodeToString(out.Bytes()), nil
-}
-
-// Rows unpacks Columns and checks them against the counts and the range that the index states.
-func (x *Index) Rows() ([]Row, error) {
-	bad := func(detail string) ([]Row, error) {
-		return nil, &Corrupt{Key: x.Shard + " " + x.Hour.String() + " index", Detail: detail}
-	}
-	if x.Records < 1 || x.Records > MaxRecords {
-		return bad("count of records out of range")
-	}
-	z, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(x.Columns)))
-	if err != nil {
-		return bad("columns are not readable")
-	}
-	limit := int64(x.Records)*(MaxSequenceDigits+200) + 3
-	b, err := io.ReadAll(io.LimitReader(z, limit+1))
-	if err != nil || int64(len(b)) > limit {
-		return bad("columns are not readable")
-	}
-	lines := strings.Split(string(b), "\n")
-	if len(lines) != 4 || lines[3] != "" {
-		return bad("columns are not three lines")
-	}
-	seqs, arrs, kinds := strings.Split(lines[0], " "), strings.Split(lines[1], " "), strings.Split(lines[2], " ")
-	if len(seqs) != x.Records || len(arrs) != x.Records || len(kinds) != x.Records {
-		return bad("columns are not as long as the count of records")
-	}
-	rows := make([]Row, x.Records)
-	prev, d := new(big.Int), new(big.Int)
-	var at int64
-	events, rejects := 0, 0
-	for i := range rows {
-		if _, ok := d.SetString(seqs[i], 16); !ok || d.Sign() < 0 || len(seqs[i]) > 110 || i > 0 && d.Sign() == 0 {
-			return bad("sequence numbers do not grow")
-		}
-		ms, err := strconv.ParseInt(arrs[i], 10, 64)
-		if err != nil {
-			return bad("arrival is not a number")
-		}
-		prev.Add(prev, d)
-		at += ms
-		e, r, err := Kind(kinds[i]).Counts()
-		if err != nil {
-			return bad(err.Error())
-		}
-		events, rejects = events+e, rejects+r
-		rows[i] = Row{Sequence(prev.String()), time.UnixMilli(at).UTC(), Kind(kinds[i])}
-	}
-	n := len(rows) - 1
-	if rows[0].Sequence != x.First || rows[n].Sequence != x.Last || events != x.Events || rejects != x.Rejects {
-		return bad("records are not those of its range and counts")
-	}
-	return rows, nil
-}
-
 // Span returns the run of records that the index commits.
 func (x *Index) Span() Span { return Span{x.Hour, x.Shard, x.First, x.Last} }
 
@@ -228,7 +137,7 @@ func (k Keys) DecodeIndex(key string, b []byte) (*Index, error) {
 // whatever release encoded them.
 type RecordsHasher struct {
 	h   hash.Hash
-	tmp [16]byte
+	tmp []byte
 }
 
 // NewRecordsHasher returns an empty hasher.
@@ -236,11 +145,22 @@ func NewRecordsHasher() *RecordsHasher { return &RecordsHasher{h: sha256.New()} 
 
 // Add adds one record: sequence number, arrival in ms, payload as it was put.
 func (r *RecordsHasher) Add(seq Sequence, arrival time.Time, payload []byte) {
-	io.WriteString(r.h, string(seq))
-	binary.BigEndian.PutUint64(r.tmp[:8], uint64(arrival.UnixMilli()))
-	binary.BigEndian.PutUint64(r.tmp[8:], uint64(len(payload)))
-	r.h.Write([]byte{0})
-	r.h.Write(r.tmp[:])
+	r.tmp = append(r.tmp[:0], seq...)
+	r.add(arrival.UnixMilli(), payload)
+}
+
+// AddBytes is Add for a sequence number's digits, without leading zeros, and an arrival in Unix milliseconds. It keeps
+// neither slice.
+func (r *RecordsHasher) AddBytes(seq []byte, arrivalMs int64, payload []byte) {
+	r.tmp = append(r.tmp[:0], seq...)
+	r.add(arrivalMs, payload)
+}
+
+func (r *RecordsHasher) add(arrivalMs int64, payload []byte) {
+	r.tmp = append(r.tmp, 0)
+	r.tmp = binary.BigEndian.AppendUint64(r.tmp, uint64(arrivalMs))
+	r.tmp = binary.BigEndian.AppendUint64(r.tmp, uint64(len(payload)))
+	r.h.Write(r.tmp)
 	r.h.Write(payload)
 }
 

@@ -2,7 +2,6 @@ package hour
 
 import (
 	"fmt"
-	"math/big"
 	"strings"
 )
 
@@ -32,6 +31,19 @@ func ParseSequence(s string) (Sequence, error) {
 	return Sequence(s), nil
 }
 
+// UnmarshalText implements encoding.TextUnmarshaler: documents hold sequence numbers as ParseSequence returns them.
+func (s *Sequence) UnmarshalText(b []byte) error {
+	v, err := ParseSequence(string(b))
+	if err != nil {
+		return err
+	}
+	if string(v) != string(b) {
+		return fmt.Errorf("sequence number with leading zeros")
+	}
+	*s = v
+	return nil
+}
+
 // Compare orders sequence numbers of one shard: -1, 0 or 1.
 func (s Sequence) Compare(t Sequence) int {
 	if len(s) != len(t) {
@@ -49,9 +61,4 @@ func (s Sequence) padded() string {
 		return strings.Repeat("0", n) + string(s)
 	}
 	return string(s)
-}
-
-func (s Sequence) big() *big.Int {
-	z, _ := new(big.Int).SetString(string(s), 10)
-	return z
 }

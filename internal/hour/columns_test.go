@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// big is the number in math/big, the oracle of wide.
-func (s Sequence) big() (*big.Int, bool) { return new(big.Int).SetString(string(s), 10) }
-
 func TestWideNumbersAgreeWithMathBig(t *testing.T) {
 	const seed = 11
 	r := rand.New(rand.NewPCG(seed, 0))

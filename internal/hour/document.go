@@ -42,20 +42,21 @@ func Encode(doc any) []byte {
 // and key name it in errors, which are *Corrupt and *NewerVersion.
 func Decode(kind, key string, b []byte, doc any) error {
 	i := bytes.LastIndex(b, []byte(hashField))
+	if i < 0 {
+		return &Corrupt{Key: key, Detail: kind + " is not a document"}
+	}
+	// The hash stands where it does in every version, so that a damaged version is not taken for a newer one.
+	if string(b[i:]) != hashField+SHA256(b[:i])+"\"}\n" {
+		return &Corrupt{Key: key, Detail: kind + " does not have the hash it states"}
+	}
 	var v struct {
 		Version int `json:"version"`
 	}
-	if i < 0 || json.Unmarshal(b, &v) != nil {
-		return &Corrupt{Key: key, Detail: kind + " is not a document"}
-	}
-	if v.Version > Version {
-		return &NewerVersion{Kind: kind, Have: v.Version, Know: Version}
-	}
-	if v.Version < 1 {
+	switch err := json.Unmarshal(b, &v); {
+	case err != nil || v.Version < 1:
 		return &Corrupt{Key: key, Detail: kind + " has no version"}
-	}
-	if string(b[i:]) != hashField+SHA256(b[:i])+"\"}\n" {
-		return &Corrupt{Key: key, Detail: kind + " does not have the hash it states"}
+	case v.Version > Version:
+		return &NewerVersion{Kind: kind, Have: v.Version, Know: Version}
 	}
 	if err := json.Unmarshal(b, doc); err != nil {
 		return &Corrupt{Key: key, Detail: kind + " has a field of the wrong type"}

@@ -42,6 +42,12 @@ func (k Keys) HourRejectsKey(h Hour, revision string) string {
 	return k.marked(h) + revision + ".rejects"
 }
 
+// ParseHourRejectsKey reads the key of a revision's rejects.
+func (k Keys) ParseHourRejectsKey(key string) (Hour, string, bool) {
+	h, rest, ok := k.split(key, ".rejects")
+	return h, rest, ok && isHash(rest, RevisionDigits) && k.HourRejectsKey(h, rest) == key
+}
+
 // SealKey is the key of a seal.
 func (k Keys) SealKey(h Hour, revision string) string { return k.marked(h) + revision + ".seal.json" }
 
@@ -112,5 +118,5 @@ func (k Keys) ParseResultKey(key string) (ResultKey, string, bool) {
 	run, ok1 := parseCount(a[1])
 	cluster, ok2 := parseCount(a[2])
 	r := ResultKey{f[1], h, a[0], run, cluster}
-	return r, f[7], ok1 && ok2 && strings.HasPrefix(key, k.ResultPrefix(r))
+	return r, f[7], f[1] != "" && ok1 && ok2 && strings.HasPrefix(key, k.ResultPrefix(r))
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -11,7 +12,7 @@ import (
 // Iterator implements Reader. An iterator is a place and the time it was made at, nothing that the stream keeps: it
 // survives a restart and may be used again.
 func (m *Model) Iterator(ctx context.Context, shardID string, start Start) (string, error) {
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), start.check()); err != nil {
 		return "", err
 	}
 	m.mu.Lock()
@@ -34,12 +35,27 @@ func (m *Model) locate(s *shard, start Start) (position, error) {
 		return position{}, nil
 	case Latest:
 		return position{sequence: s.place.sequence()}, nil
-	case AtSequence, AfterSequence:
-		return position{start.Sequence, start.Type == AtSequence}, checkSequence(start.Sequence)
 	case AtTimestamp:
 		return m.locateTime(s, start.Time)
 	}
-	return position{}, &fault.BadInput{Detail: fmt.Sprintf("iterator type %.40q", start.Type)}
+	return position{start.Sequence, start.Type == AtSequence}, nil
+}
+
+func (s Start) check() error {
+	switch s.Type {
+	case TrimHorizon, Latest, AtTimestamp:
+		return nil
+	case AtSequence, AfterSequence:
+		return checkSequence(s.Sequence)
+	}
+	return &fault.BadInput{Detail: fmt.Sprintf("iterator type %.40q", s.Type)}
+}
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > MaxRead {
+		return &fault.BadInput{Detail: fmt.Sprintf("read %d records, want 1 to %d", limit, MaxRead)}
+	}
+	return nil
 }
 
 // locateTime finds the first record that arrived at or after t, or the tip.
@@ -66,8 +82,8 @@ func (m *Model) Records(ctx context.Context, iterator string, limit int) (Page, 
 	if err := ctx.Err(); err != nil {
 		return Page{}, err
 	}
-	if limit < 1 || limit > MaxRead {
-		return Page{}, &fault.BadInput{Detail: fmt.Sprintf("read %d records, want 1 to %d", limit, MaxRead)}
+	if err := checkLimit(limit); err != nil {
+		return Page{}, err
 	}
 	it, err := parseIterator(iterator, m.options.Seed)
 	if err != nil {

@@ -28,6 +28,7 @@ type Entry struct {
 
 	By       string       `json:"by,omitempty"`       // Started: schedule, late, retry, rerun, backfill, console
 	Reason   string       `json:"reason,omitempty"`   // Started, in words
+	Playbook *Ref         `json:"playbook,omitempty"` // ClusterRequested: what the cluster was asked for by
 	Revision string       `json:"revision,omitempty"` // Sealed and later
 	Seal     *Ref         `json:"seal,omitempty"`     // Sealed
 	Rejects  *File        `json:"rejectsFile,omitempty"`
@@ -54,10 +55,21 @@ type Cluster struct {
 	Name    string  `json:"name"`
 	ID      string  `json:"id,omitempty"`
 	State   string  `json:"state,omitempty"`   // ClusterEnded: cluster state
-	Verdict string  `json:"verdict,omitempty"` // ClusterEnded: completed, again, step-failed, gone
+	Verdict string  `json:"verdict,omitempty"` // ClusterEnded: one of the verdicts below
 	Reason  string  `json:"reason,omitempty"`
 	Minutes float64 `json:"minutes,omitempty"` // from creation to end
+	// NormalizedHours is EMR's own measure of what the cluster used.
+	NormalizedHours int `json:"normalizedHours,omitempty"`
 }
+
+// Verdicts on a cluster.
+const (
+	VerdictCompleted  = "completed"   // every step is complete
+	VerdictAgain      = "again"       // it failed by itself: the next one may do
+	VerdictStepFailed = "step-failed" // a step failed although the cluster was healthy
+	VerdictTooOld     = "too-old"     // it lived longer than its playbook allows
+	VerdictLost       = "lost"        // nobody knows whether it was ever made
+)
 
 // Publication is what readers get.
 type Publication struct {
@@ -67,6 +79,7 @@ type Publication struct {
 	Events     int     `json:"events"`
 	RejectN    int     `json:"rejects"`
 	Duplicates int     `json:"duplicates"` // batches that added nothing
+	Batches    int     `json:"batches"`    // batches that the seal names, duplicates among them: an archive with more has news
 	Objects    int     `json:"objects"`    // archive objects
 	Bytes      int64   `json:"bytes"`      // uncompressed, of the events
 	Job        string  `json:"job,omitempty"`
@@ -87,7 +100,7 @@ type Cost struct {
 type Manifest struct {
 	Version     int      `json:"version"`
 	Hour        Hour     `json:"hour"`
-	Ledger      int      `json:"ledger"`     // number of the last entry it was projected from
+	Ledger      int      `json:"ledger"`     // number of the Published entry that it shows
 	LedgerHash  string   `json:"ledgerHash"` // SHA-256 of that entry
 	Revision    string   `json:"revision"`
 	Run         int      `json:"run"`

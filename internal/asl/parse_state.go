@@ -39,6 +39,7 @@ func (p *parser) state(name string, f *fields) *state {
 		s.parameters = f.template("Parameters")
 		f.resultAndErrors(s)
 		for _, b := range f.list("Branches") {
+			b.text("Comment")
 			s.branches = append(s.branches, p.block(b))
 		}
 		if !f.has("Branches") {

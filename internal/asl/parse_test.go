@@ -170,6 +170,13 @@ func TestALoadedMachineNamesItsStatesAndResources(t *testing.T) {
 	}
 }
 
+func TestCommentsMayStandWhereAWSTakesThem(t *testing.T) {
+	parse(t, `{"Comment":"","Version":"1.0","QueryLanguage":"JSONPath","StartAt":"P","States":{"P":{"Type":"Parallel","Comment":"","Branches":[{"Comment":"","StartAt":"C","States":{
+		"C":{"Type":"Choice","Choices":[{"Comment":"","Not":{"Comment":"","Variable":"$","IsNull":true},"Next":"M"}]},
+		"M":{"Type":"Map","QueryLanguage":"JSONPath","ItemProcessor":{"Comment":"","StartAt":"S","States":{"S":{"Type":"Succeed"}}},"End":true}}}],
+		"Retry":[{"Comment":"","ErrorEquals":["E"]}],"Catch":[{"Comment":"","ErrorEquals":["E"],"Next":"F"}],"End":true},"F":{"Type":"Fail"}}}`)
+}
+
 // The project's own machines, when they are there, load.
 func TestTheDeployedMachinesLoad(t *testing.T) {
 	files, err := filepath.Glob("../../statemachines/*.asl.json")

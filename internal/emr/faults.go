@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -49,7 +50,7 @@ type Faults interface {
 }
 
 // Rule is a line of a Script: from the Skip-th matching site on, Times sites
-// meet Fault.
+// meet Fault. Only sites match that may meet it.
 type Rule struct {
 	Fault   Fault
 	Kind    string // as in Site; "" matches all
@@ -101,7 +102,7 @@ func (s *Script) At(site Site) Fault {
 }
 
 func (r *Rule) matches(s Site) bool {
-	return matches(r.Kind, s.Kind) && matches(r.Action, s.Action) && matches(r.Cluster, s.Cluster) && matches(r.Step, s.Step)
+	return slices.Contains(faultsOf(s.Kind), r.Fault) && matches(r.Kind, s.Kind) && matches(r.Action, s.Action) && matches(r.Cluster, s.Cluster) && matches(r.Step, s.Step)
 }
 
 func matches(pattern, name string) bool {

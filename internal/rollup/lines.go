@@ -18,10 +18,18 @@ type lines struct {
 	begin, end int // what is read and not yet handed out
 	err        error
 	limit      int
+	full       bool // the last read filled the buffer
 }
 
+// The buffer grows from the first size to the second when reads fill it, and
+// further for a long line only. Small inputs are many in a simulation.
+const (
+	firstBuffer = 16 << 10
+	fullBuffer  = 256 << 10
+)
+
 func newLines(r io.Reader, limit int) *lines {
-	return &lines{r: r, buf: make([]byte, 256<<10), limit: limit}
+	return &lines{r: r, buf: make([]byte, firstBuffer), limit: limit}
 }
 
 // next returns the next line, valid until the next call. A line longer than
@@ -67,13 +75,13 @@ func (l *lines) fill() {
 		l.end = copy(l.buf, l.buf[l.begin:l.end])
 		l.begin = 0
 	}
-	if l.end == len(l.buf) {
+	if l.end == len(l.buf) || l.full && len(l.buf) < fullBuffer {
 		l.buf = append(l.buf, make([]byte, len(l.buf))...)
 	}
 	for range 100 { // as bufio: a reader may return nothing, but not for ever
 		n, err := l.r.Read(l.buf[l.end:])
 		l.end += n
-		l.err = err
+		l.err, l.full = err, l.end == len(l.buf)
 		if n > 0 || err != nil {
 			return
 		}

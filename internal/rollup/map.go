@@ -48,7 +48,7 @@ func Map(r io.Reader, w io.Writer, spec Spec, c Counters) error {
 	if err := spec.Validate(); err != nil {
 		return err
 	}
-	m := &mapper{spec: spec, counters: c, w: bufio.NewWriterSize(w, 64<<10)}
+	m := &mapper{spec: spec, counters: c, w: bufio.NewWriterSize(w, 16<<10)}
 	m.scanner.root.slot = -1
 	for _, path := range spec.Group {
 		m.group = append(m.group, m.scanner.slot(path))

@@ -14,7 +14,7 @@ import (
 // may come in any order.
 func Reduce(r io.Reader, w io.Writer) error {
 	in := newLines(r, MaxLine)
-	out := bufio.NewWriterSize(w, 64<<10)
+	out := bufio.NewWriterSize(w, 16<<10)
 	var (
 		scan         measures
 		key          []byte

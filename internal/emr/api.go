@@ -53,11 +53,12 @@ type runJobFlow struct {
 	Tags                  []playbook.Tag
 	Applications          []application
 	AutoTerminationPolicy *playbook.AutoTerminationPolicy
+	BootstrapActions      []bootstrapAction
 
-	AdditionalInfo, AmiVersion, AutoScalingRole, BootstrapActions, Configurations, CustomAmiID, EbsRootVolumeIops json.RawMessage
-	EbsRootVolumeThroughput, ExtendedSupport, KerberosAttributes, LogEncryptionKmsKeyID, ManagedScalingPolicy     json.RawMessage
-	MonitoringConfiguration, NewSupportedProducts, OSReleaseLabel, PlacementGroupConfigs, RepoUpgradeOnBoot       json.RawMessage
-	SessionEnabled, StepExecutionRoleArn, SupportedProducts, VisibleToAllUsers                                    json.RawMessage
+	AdditionalInfo, AmiVersion, AutoScalingRole, Configurations, CustomAmiID, EbsRootVolumeIops               json.RawMessage
+	EbsRootVolumeThroughput, ExtendedSupport, KerberosAttributes, LogEncryptionKmsKeyID, ManagedScalingPolicy json.RawMessage
+	MonitoringConfiguration, NewSupportedProducts, OSReleaseLabel, PlacementGroupConfigs, RepoUpgradeOnBoot   json.RawMessage
+	SessionEnabled, StepExecutionRoleArn, SupportedProducts, VisibleToAllUsers                                json.RawMessage
 }
 
 type instances struct {

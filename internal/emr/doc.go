@@ -4,7 +4,8 @@
 // hadoop has the one that runs Hadoop Streaming.
 //
 // Service.Call takes and gives the JSON of EMR's own API, for RunJobFlow,
-// DescribeCluster, ListClusters, ListSteps, DescribeStep and TerminateJobFlows.
+// DescribeCluster, ListClusters, ListSteps, DescribeStep, TerminateJobFlows and the
+// lists of a cluster's fleets, groups and bootstrap actions.
 // Handler serves the same over EMR's wire protocol, for the AWS CLI, the SDKs
 // and other engines of state machines. Failures are injected by a Faults.
 //

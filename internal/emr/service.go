@@ -116,6 +116,10 @@ func (s *Service) Call(ctx context.Context, action string, in json.RawMessage) (
 		"ListSteps":         s.listSteps,
 		"DescribeStep":      s.describeStep,
 		"TerminateJobFlows": s.terminateJobFlows,
+		// What "aws emr describe-cluster" asks for besides.
+		"ListInstanceFleets":   s.listInstanceFleets,
+		"ListInstanceGroups":   s.listInstanceGroups,
+		"ListBootstrapActions": s.listBootstrapActions,
 	}[action]
 	if handle == nil {
 		return nil, refuse(UnknownAction, "no action %q here", action)

@@ -45,7 +45,10 @@ func input(name string) *sdk.RunJobFlowInput {
 		},
 		AutoTerminationPolicy: &types.AutoTerminationPolicy{IdleTimeout: aws.Int64(600)},
 		EbsRootVolumeSize:     aws.Int32(20),
-		Tags:                  []types.Tag{{Key: aws.String("hour"), Value: aws.String("07")}},
+		BootstrapActions: []types.BootstrapActionConfig{{
+			Name: aws.String("boot"), ScriptBootstrapAction: &types.ScriptBootstrapActionConfig{Path: aws.String("s3://b/x")},
+		}},
+		Tags: []types.Tag{{Key: aws.String("hour"), Value: aws.String("07")}},
 		Steps: []types.StepConfig{{
 			Name: aws.String("one"), ActionOnFailure: types.ActionOnFailureTerminateCluster,
 			HadoopJarStep: &types.HadoopJarStepConfig{Jar: aws.String("command-runner.jar"), Args: []string{"x"}},
@@ -85,6 +88,18 @@ func TestTheSDKDrivesACluster(t *testing.T) {
 	step, err := client.DescribeStep(ctx, &sdk.DescribeStepInput{ClusterId: out.JobFlowId, StepId: steps.Steps[0].Id})
 	if err != nil || step.Step.Config.Args[0] != "x" || step.Step.Status.Timeline.EndDateTime == nil {
 		t.Errorf("step %+v, error %v", step, err)
+	}
+	fleets, err := client.ListInstanceFleets(ctx, &sdk.ListInstanceFleetsInput{ClusterId: out.JobFlowId})
+	if err != nil || len(fleets.InstanceFleets) != 1 || fleets.InstanceFleets[0].Status.State != types.InstanceFleetStateTerminated || *fleets.InstanceFleets[0].InstanceTypeSpecifications[0].InstanceType != "m7g.xlarge" {
+		t.Errorf("fleets %+v, error %v", fleets, err)
+	}
+	actions, err := client.ListBootstrapActions(ctx, &sdk.ListBootstrapActionsInput{ClusterId: out.JobFlowId})
+	if err != nil || len(actions.BootstrapActions) != 1 || *actions.BootstrapActions[0].ScriptPath != "s3://b/x" {
+		t.Errorf("bootstrap actions %+v, error %v", actions, err)
+	}
+	groups, err := client.ListInstanceGroups(ctx, &sdk.ListInstanceGroupsInput{ClusterId: out.JobFlowId})
+	if err != nil || len(groups.InstanceGroups) != 0 {
+		t.Errorf("groups %+v, error %v", groups, err)
 	}
 	list, err := client.ListClusters(ctx, &sdk.ListClustersInput{CreatedAfter: aws.Time(time.Now().Add(-time.Minute)), ClusterStates: []types.ClusterState{types.ClusterStateTerminated}})
 	if err != nil || len(list.Clusters) != 1 || *list.Clusters[0].Id != *out.JobFlowId {

@@ -62,6 +62,29 @@ func (b *bench) measure() error {
 			return err
 		}
 	}
+	for _, figure := range []func([][]byte) error{b.nasty, b.goroutines, b.recompression, b.reader, b.join, b.joinMemory} {
+		if err := figure(lines); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add measures a figure, unless it is not wanted: once returns one ratio of interleaved runs and a note.
+func (b *bench) add(f figure, once func() (float64, string, error)) error {
+	if !b.wants(f.name) {
+		return nil
+	}
+	var ratios []float64
+	for range b.rounds {
+		r, note, err := once()
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", f.name, err)
+		}
+		ratios = append(ratios, r)
+		f.note = note
+	}
+	b.figures = append(b.figures, f.ofRatios(ratios))
 	return nil
 }
 

@@ -21,6 +21,9 @@ func main() {
 }
 
 func run() error {
+	if n := os.Getenv(joinChild); n != "" {
+		return runJoinChild(n)
+	}
 	var b bench
 	flag.StringVar(&b.file, "file", "", "measure the writer and the size on this file of lines, too")
 	flag.IntVar(&b.rounds, "rounds", 9, "interleaved runs of each figure; the median of their ratios counts")

@@ -113,6 +113,39 @@ func (e *ResultMismatch) Error() string {
 	return fmt.Sprintf("result of hour %s: %s", e.Hour, e.Detail)
 }
 
+// HourChanged says that the hour is no longer in the state that a dry run showed.
+type HourChanged struct{ Hour, Detail string }
+
+func (e *HourChanged) Error() string { return fmt.Sprintf("hour %s changed: %s", e.Hour, e.Detail) }
+
+// StepFailed says that a step failed on a healthy cluster: the job is wrong, or its input. Another cluster would fail too.
+type StepFailed struct{ Hour, Detail string }
+
+func (e *StepFailed) Error() string {
+	return fmt.Sprintf("job of hour %s failed: %s", e.Hour, e.Detail)
+}
+
+// ClusterFailed says that each cluster that a run may have failed by itself: capacity, bootstrap, instances.
+type ClusterFailed struct{ Hour, Detail string }
+
+func (e *ClusterFailed) Error() string {
+	return fmt.Sprintf("cluster of hour %s failed: %s", e.Hour, e.Detail)
+}
+
+// ClusterLost says that the calls for each cluster that a run may have went unanswered, and that none was found.
+type ClusterLost struct{ Hour, Detail string }
+
+func (e *ClusterLost) Error() string {
+	return fmt.Sprintf("cluster of hour %s was not found: %s", e.Hour, e.Detail)
+}
+
+// ClusterTooOld says that a job ran longer than its playbook allows.
+type ClusterTooOld struct{ Hour, Detail string }
+
+func (e *ClusterTooOld) Error() string {
+	return fmt.Sprintf("job of hour %s takes too long: %s", e.Hour, e.Detail)
+}
+
 // Outermost returns the first error in err's chain whose type is one of this package's, or err itself. Handlers return
 // it so that Lambda reports a name the state machine knows.
 func Outermost(err error) error {
@@ -121,7 +154,8 @@ func Outermost(err error) error {
 	}
 	for _, find := range []func(error) (error, bool){
 		as[*Conflict], as[*Corrupt], as[*NewerVersion], as[*BadInput], as[*AlreadyRunning], as[*ArchiveExpired],
-		as[*HourNotComplete], as[*Unproven], as[*Superseded], as[*ResultMismatch], as[*AccessDenied], as[*Unavailable],
+		as[*HourNotComplete], as[*Unproven], as[*Superseded], as[*ResultMismatch],
+		as[*HourChanged], as[*StepFailed], as[*ClusterFailed], as[*ClusterLost], as[*ClusterTooOld], as[*AccessDenied], as[*Unavailable],
 		as[*Changed], as[*Exists], as[*NotFound],
 	} {
 		if e, ok := find(err); ok {

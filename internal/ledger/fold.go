@@ -35,6 +35,7 @@ type Run struct {
 	// Execution is the ARN or the name of the execution; for a run that nobody claimed yet, that of a console's, or "".
 	Execution string
 	Claimed   bool
+	ClaimedAt hour.Time
 
 	Sealed   int // number of the Sealed entry, 0 for none
 	Revision string
@@ -116,7 +117,7 @@ func (s *State) apply(e *hour.Entry) bool {
 		if e.Execution == "" || s.holder != nil || r == nil || r.over {
 			return false
 		}
-		r.Claimed, r.Execution, s.holder = true, e.Execution, r
+		r.Claimed, r.ClaimedAt, r.Execution, s.holder = true, e.At, e.Execution, r
 		return true
 	case hour.EntryFailed, hour.EntryEnded:
 		if r == nil || r.over || r.Claimed && r.Execution != e.Execution {

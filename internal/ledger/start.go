@@ -2,7 +2,10 @@ package ledger
 
 import (
 	"context"
+	"fmt"
+	"time"
 
+	"penstock/internal/fault"
 	"penstock/internal/hour"
 )
 
@@ -50,4 +53,29 @@ func StartedEntry(s *State, start Start) *hour.Entry {
 		e.Options = &o
 	}
 	return e
+}
+
+// EndedEntry is the entry which says that run r's execution closed with that status and left no word of its own.
+func EndedEntry(r *Run, status string) *hour.Entry {
+	return &hour.Entry{ID: fmt.Sprintf("%d/Ended", r.N), Type: hour.EntryEnded, Run: r.N, Execution: r.Execution, Status: status}
+}
+
+// StatusAbsent is the status in an Ended entry of an execution that its service does not know any more.
+const StatusAbsent = "ABSENT"
+
+// forgotten is how long after a claim an execution that its service does not know counts as closed: before, the answer
+// may merely be late (DescribeExecution is eventually consistent).
+const forgotten = 15 * time.Minute
+
+// ClosedStatus says whether the execution of a claimed run is closed, by what its service answered, and the status that
+// its Ended entry has.
+func ClosedStatus(r *Run, status string, found bool, now time.Time) (string, bool) {
+	if !found {
+		return StatusAbsent, now.Sub(r.ClaimedAt.Time) >= forgotten
+	}
+	switch status {
+	case fault.StatusSucceeded, fault.StatusFailed, fault.StatusTimedOut, fault.StatusAborted:
+		return status, true
+	}
+	return status, false
 }

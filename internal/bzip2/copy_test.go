@@ -9,7 +9,7 @@ import (
 )
 
 func TestCompressAndDecompressCopy(t *testing.T) {
-	in := nasty("runs", 300_000)
+	in := nasty("runs", 210_000)
 	for _, codec := range []Codec{CodecOwn, CodecDsnet} {
 		var z, back bytes.Buffer
 		if n, err := Compress(&z, bytes.NewReader(in), WriterConfig{Level: 1, Procs: 2, Codec: codec}); n != int64(len(in)) || err != nil {
@@ -22,7 +22,7 @@ func TestCompressAndDecompressCopy(t *testing.T) {
 }
 
 func TestCompressAndDecompressReportErrors(t *testing.T) {
-	in := nasty("random", 250_000)
+	in := nasty("random", 110_000)
 	if _, err := Compress(io.Discard, bytes.NewReader(in), WriterConfig{Level: 12}); !errors.Is(err, ErrConfig) {
 		t.Errorf("level 12: %v", err)
 	}

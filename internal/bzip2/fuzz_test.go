@@ -27,7 +27,7 @@ func FuzzTransform(f *testing.F) {
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte(nil), byte(0), byte(0), uint16(0))
 	for i, name := range nastyNames() {
-		f.Add(nasty(name, 300*(i+1)), byte(i), byte(i), uint16(i*7))
+		f.Add(nasty(name, 150*(i+1)), byte(i), byte(i), uint16(i))
 	}
 	var writers encoders
 	f.Fuzz(func(t *testing.T, b []byte, level, procs byte, repeat uint16) {

@@ -86,7 +86,7 @@ func TestReaderRefusesBrokenStreams(t *testing.T) {
 			}
 		})
 	}
-	content := encode(t, WriterConfig{Level: 1}, nasty("mutated line", 250_000))
+	content := encode(t, WriterConfig{Level: 1}, nasty("mutated line", 120_000))
 	content[len(content)/2] ^= 4
 	for _, c := range readers {
 		if _, err := readAll(t, c, content); !errors.Is(err, ErrCorrupt) {
@@ -96,9 +96,9 @@ func TestReaderRefusesBrokenStreams(t *testing.T) {
 }
 
 func TestReaderReportsErrorsOfItsReader(t *testing.T) {
-	data := encode(t, WriterConfig{Level: 1}, randomBytes(newRand(1), 400_000, 256))
+	data := encode(t, WriterConfig{Level: 1}, randomBytes(newRand(1), 210_000, 256))
 	for _, c := range readers {
-		for _, n := range []int{0, 2, 10, 5000, 150_000, len(data) - 1, len(data)} {
+		for _, n := range []int{0, 2, 10, 5000, 110_000, len(data) - 1, len(data)} {
 			z, err := NewReader(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(errDisk)), c)
 			if err != nil {
 				t.Fatal(err)
@@ -206,7 +206,7 @@ func TestInverseTransformOfEveryRow(t *testing.T) {
 		for _, alphabet := range []int{1, 2, 50, 256} { // 50: pairs can be numbered; 256: they cannot
 			last := randomBytes(rng, n, alphabet)
 			got, want := make([]byte, n), make([]byte, n)
-			for range 8 {
+			for range 4 {
 				row := uint32(rng.IntN(n))
 				walkForward(last, row, want)
 				count := histogram(last)
@@ -282,7 +282,7 @@ func TestReaderExpandsInBoundedMemory(t *testing.T) {
 }
 
 func TestReaderLeavesNoGoroutineBehind(t *testing.T) {
-	data := encode(t, WriterConfig{Level: 1}, nasty("mutated line", 500_000))
+	data := encode(t, WriterConfig{Level: 1}, nasty("mutated line", 310_000))
 	before := runtime.NumGoroutine()
 	for range 3 {
 		z, err := NewReader(bytes.NewReader(data), ReaderConfig{Procs: 4})

@@ -166,9 +166,9 @@ func (w *failingWriter) Write(b []byte) (int, error) {
 }
 
 func TestWriterReportsErrorsOfItsWriter(t *testing.T) {
-	in := randomBytes(newRand(1), 350_000, 256)
+	in := randomBytes(newRand(1), 250_000, 256)
 	for _, procs := range []int{1, 2} {
-		for _, left := range []int{0, 150_000, 290_000} {
+		for _, left := range []int{0, 110_000, 220_000} {
 			t.Run(fmt.Sprintf("%d goroutines, after %d bytes", procs, left), func(t *testing.T) {
 				w, err := NewWriter(&failingWriter{left}, WriterConfig{Level: 1, Procs: procs})
 				if err != nil {

@@ -1,0 +1,284 @@
+package compact
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+
+	"penstock/internal/bzip2"
+	"penstock/internal/fault"
+	"penstock/internal/hour"
+)
+
+// kind says which of a piece's two objects is read.
+type kind int
+
+const (
+	events kind = iota
+	rejects
+)
+
+const (
+	smallObject = 500_000  // bytes raw: objects below are re-encoded together
+	ahead       = 32       // objects fetched at a time
+	aheadBytes  = 16 << 20 // compressed bytes fetched at a time
+	maxObject   = 64 << 20 // bytes of one archive object
+)
+
+// reader makes a part as it is read: it fetches the next objects, joins them into its buffer, and hands that out. It
+// lives in the caller's goroutine; only the joining, which is pure, may run elsewhere.
+type reader struct {
+	h      *Handler
+	ctx    context.Context
+	pieces []hour.Piece
+	kind   kind
+
+	next   int // piece to fetch next
+	out    bytes.Buffer
+	join   *bzip2.Joiner
+	decode *bzip2.Reader
+	text   []byte // of one decoded object, reused
+	hash   hash.Hash
+	lines  int   // events or rejects so far
+	raw    int64 // their bytes, line feeds included
+	closed bool
+	err    error
+}
+
+func (h *Handler) newReader(ctx context.Context, pieces []hour.Piece, k kind) *reader {
+	r := &reader{h: h, ctx: ctx, pieces: pieces, kind: k, hash: sha256.New()}
+	r.join = bzip2.NewJoiner(&r.out)
+	r.join.Procs = h.Procs
+	return r
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(b []byte) (int, error) {
+	for r.out.Len() == 0 && r.err == nil {
+		r.err = r.advance()
+	}
+	if r.out.Len() > 0 {
+		n, _ := r.out.Read(b)
+		r.hash.Write(b[:n])
+		return n, nil
+	}
+	return 0, r.err
+}
+
+func (r *reader) sum() string { return hex.EncodeToString(r.hash.Sum(nil)) }
+
+// source is one fetched object.
+type source struct {
+	piece *hour.Piece
+	file  *hour.File
+	data  []byte
+	keep  [][2]int // lines kept, nil for all
+}
+
+// advance fetches and joins the next objects; at the end it closes the stream and returns io.EOF.
+func (r *reader) advance() error {
+	if r.closed {
+		return io.EOF
+	}
+	var batch []source
+	size := int64(0)
+	for r.next < len(r.pieces) && len(batch) < ahead && size < aheadBytes {
+		p := &r.pieces[r.next]
+		r.next++
+		f, n := p.Object, p.Events
+		if r.kind == rejects {
+			f, n = p.RejectsFile, p.Rejects
+		}
+		if f == nil || n == 0 {
+			continue
+		}
+		s, err := r.fetch(p, f)
+		if err != nil {
+			return err
+		}
+		batch = append(batch, s)
+		size += int64(len(s.data))
+	}
+	var err error
+	work := func() {
+		for i := range batch {
+			if err = r.add(&batch[i]); err != nil {
+				return
+			}
+		}
+		if r.next == len(r.pieces) {
+			r.closed = true
+			err = r.join.Close()
+		}
+	}
+	if r.h.Compute != nil {
+		r.h.Compute(work)
+	} else {
+		work()
+	}
+	return err
+}
+
+// fetch reads one object whole and, where it is taken in part, works out which lines.
+func (r *reader) fetch(p *hour.Piece, f *hour.File) (source, error) {
+	s := source{piece: p, file: f}
+	if f.Size > maxObject {
+		return s, &fault.Corrupt{Key: f.Key, Detail: "larger than any archive object"}
+	}
+	body, err := r.h.Archive.GetRange(r.ctx, f.Key, f.ETag, 0, -1)
+	if err != nil {
+		return s, err
+	}
+	defer body.Close()
+	s.data = make([]byte, 0, f.Size+1)
+	buf := bytes.NewBuffer(s.data)
+	if _, err := buf.ReadFrom(io.LimitReader(body, f.Size+1)); err != nil {
+		return s, err
+	}
+	s.data = buf.Bytes()
+	if int64(len(s.data)) != f.Size || hour.SHA256(s.data) != f.SHA256 {
+		return s, &fault.Corrupt{Key: f.Key, Detail: "not the bytes that its index names"}
+	}
+	if !p.Whole() {
+		s.keep, err = r.keep(p)
+	}
+	return s, err
+}
+
+// keep turns the rows taken from a batch into runs of lines of its object.
+func (r *reader) keep(p *hour.Piece) ([][2]int, error) {
+	data, _, err := r.h.Archive.Get(r.ctx, p.Index.Key, hour.MaxDocument)
+	if err != nil {
+		return nil, err
+	}
+	if hour.SHA256(data) != p.Index.SHA256 {
+		return nil, &fault.Corrupt{Key: p.Index.Key, Detail: "not the index that was sealed"}
+	}
+	x, err := r.h.Keys.DecodeIndex(p.Index.Key, data)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := x.Rows()
+	if err != nil {
+		return nil, err
+	}
+	keep := [][2]int{}
+	line, take := 0, p.Take
+	for i, row := range rows {
+		e, j, err := row.Kind.Counts()
+		if err != nil {
+			return nil, err
+		}
+		n := e
+		if r.kind == rejects {
+			n = j
+		}
+		for len(take) > 0 && i >= take[0][1] {
+			take = take[1:]
+		}
+		if n > 0 && len(take) > 0 && i >= take[0][0] {
+			if k := len(keep) - 1; k >= 0 && keep[k][1] == line {
+				keep[k][1] += n
+			} else {
+				keep = append(keep, [2]int{line, line + n})
+			}
+		}
+		line += n
+	}
+	return keep, nil
+}
+
+// add joins one object. It is pure but for the reader's own state.
+func (r *reader) add(s *source) error {
+	if r.kind == events && s.keep == nil && s.piece.Bytes >= smallObject {
+		if _, err := r.join.Add(bytes.NewReader(s.data)); err != nil {
+			return &fault.Corrupt{Key: s.file.Key, Detail: err.Error()}
+		}
+		r.lines += s.piece.Events
+		r.raw += s.piece.Bytes
+		return nil
+	}
+	text, err := r.decompress(s)
+	if err != nil {
+		return err
+	}
+	if s.keep != nil {
+		text, err = pick(text, s.keep)
+		if err != nil {
+			return &fault.Corrupt{Key: s.file.Key, Detail: err.Error()}
+		}
+	}
+	want := s.piece.Events
+	if r.kind == rejects {
+		want = s.piece.Rejects
+	}
+	if n := bytes.Count(text, []byte{'\n'}); n != want || n > 0 && text[len(text)-1] != '\n' {
+		return &fault.Corrupt{Key: s.file.Key, Detail: fmt.Sprintf("%d lines instead of %d", n, want)}
+	}
+	r.lines += want
+	r.raw += int64(len(text))
+	_, err = r.join.Write(text)
+	return err
+}
+
+func (r *reader) decompress(s *source) ([]byte, error) {
+	if r.decode == nil {
+		z, err := bzip2.NewReader(bytes.NewReader(s.data), bzip2.ReaderConfig{Procs: r.h.Procs, Single: true})
+		if err != nil {
+			return nil, err
+		}
+		r.decode = z
+	} else {
+		r.decode.Reset(bytes.NewReader(s.data))
+	}
+	buf := bytes.NewBuffer(r.text[:0])
+	limit := int64(maxObject)
+	if r.kind == events {
+		limit = s.piece.Bytes
+	}
+	n, err := buf.ReadFrom(io.LimitReader(r.decode, limit+1))
+	r.text = buf.Bytes()
+	if err != nil {
+		return nil, &fault.Corrupt{Key: s.file.Key, Detail: err.Error()}
+	}
+	if n > limit || r.kind == events && n != limit {
+		return nil, &fault.Corrupt{Key: s.file.Key, Detail: "not as long as its index says"}
+	}
+	return r.text, nil
+}
+
+// pick moves the kept runs of lines to the front of text.
+func pick(text []byte, keep [][2]int) ([]byte, error) {
+	line, pos, end := 0, 0, 0
+	skip := func(n int) error {
+		for ; line < n; line++ {
+			i := bytes.IndexByte(text[pos:], '\n')
+			if i < 0 {
+				return fmt.Errorf("%d lines, too few for the records that its index names", line)
+			}
+			pos += i + 1
+		}
+		return nil
+	}
+	for _, k := range keep {
+		if err := skip(k[0]); err != nil {
+			return nil, err
+		}
+		from := pos
+		if err := skip(k[1]); err != nil {
+			return nil, err
+		}
+		end += copy(text[end:], text[from:pos])
+	}
+	return text[:end], nil
+}
+
+func digest(r io.Reader) (string, error) {
+	h := sha256.New()
+	_, err := io.Copy(h, r)
+	return hex.EncodeToString(h.Sum(nil)), err
+}

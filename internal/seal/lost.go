@@ -1,0 +1,98 @@
+package seal
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"time"
+
+	"penstock/internal/fault"
+	"penstock/internal/hour"
+)
+
+// FailurePrefix is where Lambda writes batches that it gave up, in the failure destination's bucket.
+// Source: AWS Lambda developer guide, "Retain discarded batch records".
+const FailurePrefix = "aws/lambda/"
+
+// maxFailure is the largest failure object that is read: a 6 MiB payload as an escaped string, and its envelope.
+const maxFailure = 32 << 20
+
+type failureDocument struct {
+	Payload string `json:"payload"` // the event as the function would have got it
+}
+
+type failedRecord struct {
+	shard    string
+	sequence hour.Sequence
+	key      string
+}
+
+// failed lists the records of the hour that the failure destination holds, in its order.
+func (h *Handler) failed(ctx context.Context, hr hour.Hour) ([]failedRecord, error) {
+	if h.Failure == nil {
+		return nil, nil
+	}
+	var all []failedRecord
+	for o, err := range h.Failure.List(ctx, FailurePrefix) {
+		if err != nil {
+			return nil, err
+		}
+		if o.Modified.Before(hr.Start()) { // given up before the hour began
+			continue
+		}
+		data, _, err := h.Failure.Get(ctx, o.Key, maxFailure)
+		if err != nil {
+			return nil, err
+		}
+		records, err := parseFailure(o.Key, data, hr)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, records...)
+	}
+	return all, nil
+}
+
+func parseFailure(key string, data []byte, hr hour.Hour) ([]failedRecord, error) {
+	var doc failureDocument
+	var event struct {
+		Records []struct {
+			EventID string `json:"eventID"`
+			Kinesis struct {
+				Sequence string  `json:"sequenceNumber"`
+				Arrival  float64 `json:"approximateArrivalTimestamp"`
+			} `json:"kinesis"`
+		} `json:"Records"`
+	}
+	if json.Unmarshal(data, &doc) != nil || json.Unmarshal([]byte(doc.Payload), &event) != nil {
+		return nil, &fault.Corrupt{Key: key, Detail: "not a failure record with its payload"}
+	}
+	var out []failedRecord
+	for _, r := range event.Records {
+		seq, err := hour.ParseSequence(r.Kinesis.Sequence)
+		shard := shardOf(r.EventID)
+		if err != nil || hour.CheckShard(shard) != nil {
+			return nil, &fault.Corrupt{Key: key, Detail: "a record without shard or sequence number"}
+		}
+		if hr.Contains(time.UnixMilli(int64(math.Round(r.Kinesis.Arrival * 1000)))) {
+			out = append(out, failedRecord{shard, seq, key})
+		}
+	}
+	return out, nil
+}
+
+// stillLost folds the failed records that no batch covers into ranges, one for each run of a failure object.
+func stillLost(failed []failedRecord, covered map[string]coverage) []hour.Lost {
+	var lost []hour.Lost
+	for _, f := range failed {
+		if _, ok := covered[f.shard].find(f.sequence); ok {
+			continue
+		}
+		if k := len(lost) - 1; k >= 0 && lost[k].Key == f.key && lost[k].Shard == f.shard {
+			lost[k].Last = f.sequence
+			continue
+		}
+		lost = append(lost, hour.Lost{Shard: f.shard, First: f.sequence, Last: f.sequence, Key: f.key})
+	}
+	return lost
+}

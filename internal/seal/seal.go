@@ -1,0 +1,228 @@
+// Package seal decides when an hour is complete and states, once and for ever, which pieces of the archive are it.
+//
+// The order is: prove, then read the failure destination, then list and select. What arrives in between is late data,
+// not a hole. See DESIGN section "Seal".
+package seal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"penstock/internal/fault"
+	"penstock/internal/hour"
+	"penstock/internal/ledger"
+	"penstock/internal/store"
+	"penstock/internal/stream"
+	"penstock/internal/trace"
+)
+
+// Archive is what sealing needs of the archive bucket.
+type Archive interface {
+	List(ctx context.Context, prefix string) iter.Seq2[store.Object, error]
+	Get(ctx context.Context, key string, max int64) ([]byte, store.Object, error)
+}
+
+// Hours is what sealing needs of the hours bucket.
+type Hours interface {
+	Get(ctx context.Context, key string, max int64) ([]byte, store.Object, error)
+	Create(ctx context.Context, key string, data []byte) (store.Object, error)
+}
+
+// Stream is what sealing needs of the stream.
+type Stream interface {
+	Shards(ctx context.Context, from time.Time) ([]stream.Shard, error)
+	Iterator(ctx context.Context, shard string, start stream.Start) (string, error)
+	Records(ctx context.Context, iterator string, limit int) (stream.Page, error)
+	Retention(ctx context.Context) (time.Duration, error)
+}
+
+// Mapping tells the event source mapping's present state.
+type Mapping interface {
+	Mapping(ctx context.Context) (hour.Mapping, error)
+}
+
+// Ledger is what sealing needs of the hours' ledgers.
+type Ledger interface {
+	Read(ctx context.Context, h hour.Hour) (*ledger.State, error)
+	Append(ctx context.Context, h hour.Hour, decide func(*ledger.State) (*hour.Entry, error)) (*ledger.State, error)
+}
+
+// Handler seals hours. Its fields are set once.
+type Handler struct {
+	Archive  Archive
+	Hours    Hours
+	Failure  Archive // the failure destination; nil for none
+	Stream   Stream
+	Mapping  Mapping // nil: the mapping never changes
+	Ledger   Ledger
+	Keys     hour.Keys
+	Now      func() time.Time
+	Margin   time.Duration // after the hour's end, given to what is under way
+	Deadline time.Duration // of one run's waiting, from its start
+	PartSize int64         // compressed bytes of a part; 0 for PartBytes
+}
+
+// In is the input of the state Seal.
+type In struct {
+	Hour      hour.Hour    `json:"hour"`
+	N         int          `json:"n"`
+	Execution string       `json:"execution"`
+	Started   time.Time    `json:"started"` // of the execution
+	Options   hour.Options `json:"options"`
+}
+
+// Out is the answer. An hour that is not complete is a value, not an error: the machine waits and asks again.
+type Out struct {
+	Complete bool   `json:"complete"`
+	Waiting  string `json:"waiting,omitempty"`
+	Revision string `json:"revision"`
+	Parts    int    `json:"parts"`
+	Events   int    `json:"events"`
+	// Unchanged says that this very revision is published and nobody asked to force it.
+	Unchanged bool `json:"unchanged"`
+}
+
+// Handle seals the hour if it is complete. Errors are types of package fault.
+func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
+	ctx, span := trace.Begin(ctx, "seal")
+	span.Annotate("hour", in.Hour.String())
+	span.Annotate("execution", in.Execution)
+	out, err := h.seal(ctx, in)
+	if out.Revision != "" {
+		span.Annotate("revision", out.Revision)
+		span.Annotate("events", out.Events)
+	}
+	if out.Waiting != "" {
+		span.Metadata("waiting", out.Waiting)
+	}
+	err = fault.Outermost(err)
+	span.End(err)
+	return out, err
+}
+
+func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
+	state, err := h.Ledger.Read(ctx, in.Hour)
+	if err != nil {
+		return Out{}, err
+	}
+	published, err := h.published(ctx, state)
+	if err != nil {
+		return Out{}, err
+	}
+	before, err := h.committed(ctx, in.Hour)
+	if err != nil {
+		return Out{}, err
+	}
+	mapping, changed, err := h.mapping(ctx, in.Hour)
+	if err != nil {
+		return Out{}, err
+	}
+	shards, err := h.archivedShards(ctx, in.Hour, before)
+	if err != nil {
+		return Out{}, err
+	}
+	p, err := h.prove(ctx, in.Hour, shards, changed || archivedLate(before), in.Options.AcceptUnproven)
+	if err != nil {
+		return Out{}, err
+	}
+	if p.waiting != "" {
+		if !in.Started.IsZero() && h.Now().Sub(in.Started) > h.Deadline {
+			return Out{}, &fault.HourNotComplete{Hour: in.Hour.String(), Waiting: p.waiting}
+		}
+		return Out{Waiting: p.waiting}, nil
+	}
+	failed, err := h.failed(ctx, in.Hour)
+	if err != nil {
+		return Out{}, err
+	}
+	batches, err := h.committed(ctx, in.Hour)
+	if err != nil {
+		return Out{}, err
+	}
+	s, err := h.stated(published, batches)
+	if err != nil {
+		return Out{}, err
+	}
+	s.Hour = in.Hour
+	s.Proof, s.Shards, s.Mapping = p.kind, p.shards, mapping
+	s.Lost = stillLost(failed, coverageOf(batches))
+	s.SealedAt, s.Execution = hour.At(h.Now()), in.Execution
+	return h.write(ctx, in, published, s)
+}
+
+// stated selects from the batches and says so as a seal, without proof.
+func (h *Handler) stated(published *hour.Seal, batches []Batch) (*hour.Seal, error) {
+	sel, err := Select(published, batches)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(published, sel); err != nil {
+		return nil, err
+	}
+	s := &hour.Seal{Version: hour.Version, Layout: hour.Layout, Pieces: sel.Pieces, Duplicates: sel.Duplicates,
+		Events: sel.Events, Rejects: sel.Rejects, Bytes: sel.Bytes}
+	size := h.PartSize
+	if size == 0 {
+		size = PartBytes
+	}
+	if s.Events+s.Rejects > 0 {
+		s.Parts = Parts(s.Pieces, size, PartObjects)
+	}
+	s.Revision = hour.RevisionOf(s.Layout, s.Pieces)
+	if published != nil {
+		s.Previous = published.Revision
+		if gone := Missing(published, batches); gone != "" && s.Revision != published.Revision {
+			return nil, &fault.ArchiveExpired{Hour: published.Hour.String(), Detail: gone + " is gone"}
+		}
+	}
+	return s, nil
+}
+
+// write creates the seal and tells the ledger. A seal of the same revision that stands already stays: it says the same.
+func (h *Handler) write(ctx context.Context, in In, published, s *hour.Seal) (Out, error) {
+	key := h.Keys.SealKey(in.Hour, s.Revision)
+	data := hour.Encode(s)
+	_, err := h.Hours.Create(ctx, key, data)
+	var exists *fault.Exists
+	if errors.As(err, &exists) {
+		if data, _, err = h.Hours.Get(ctx, key, hour.MaxDocument); err != nil {
+			return Out{}, err
+		}
+		if s, err = h.Keys.DecodeSeal(key, data); err != nil {
+			return Out{}, err
+		}
+	} else if err != nil {
+		return Out{}, err
+	}
+	out := Out{Complete: true, Revision: s.Revision, Parts: len(s.Parts), Events: s.Events}
+	out.Unchanged = published != nil && published.Revision == s.Revision && !in.Options.Force
+	_, err = h.Ledger.Append(ctx, in.Hour, func(st *ledger.State) (*hour.Entry, error) {
+		id := fmt.Sprintf("%s/Seal/%s", in.Execution, s.Revision)
+		e := &hour.Entry{ID: id, Type: hour.EntrySealed, Run: in.N, Execution: in.Execution,
+			Revision: s.Revision, Seal: &hour.Ref{Key: key, SHA256: hour.SHA256(data)}}
+		if out.Unchanged {
+			e = &hour.Entry{ID: id, Type: hour.EntryEnded, Run: in.N, Execution: in.Execution,
+				Revision: s.Revision, Status: "SUCCEEDED", Cause: "the hour is unchanged since it was published"}
+		}
+		if st.Has(id) {
+			return nil, nil
+		}
+		if _, err := st.Own(in.N, in.Execution); err != nil {
+			return nil, err
+		}
+		return e, nil
+	})
+	return out, err
+}
+
+// published reads the seal of the published revision, nil if none is.
+func (h *Handler) published(ctx context.Context, st *ledger.State) (*hour.Seal, error) {
+	p := st.Published()
+	if p == nil {
+		return nil, nil
+	}
+	return ledger.ReadSeal(ctx, h.Hours, h.Keys, p.Publish.Seal)
+}

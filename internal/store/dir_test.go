@@ -285,7 +285,7 @@ func TestDirWriterProcess(t *testing.T) {
 		} else if !errors.As(err, new(*fault.Exists)) {
 			t.Fatal(err)
 		}
-		for n < 100 {
+		for n < 50 {
 			data, o, err := d.Get(ctx, "counter", 100)
 			if err != nil {
 				t.Fatal(err)
@@ -299,10 +299,10 @@ func TestDirWriterProcess(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n == 99 {
+		if n == 49 {
 			fmt.Println("counted", mine)
 		}
-		if n == 99 && os.Getenv("PENSTOCK_TEST_ENDLESS") == "" || n == 5000 {
+		if n == 49 && os.Getenv("PENSTOCK_TEST_ENDLESS") == "" || n == 5000 {
 			return
 		}
 	}
@@ -354,8 +354,8 @@ func TestDirProcessesExcludeEachOther(t *testing.T) {
 	}
 	wg.Wait()
 	got, _, err := d.Get(context.Background(), "counter", 100)
-	if err != nil || string(got) != "300" || counted != 300 || len(created) != 100 {
-		t.Errorf("counter %s, %d replaced, %d created (%v), want 300, 300, 100", got, counted, len(created), err)
+	if err != nil || string(got) != "150" || counted != 150 || len(created) != 50 {
+		t.Errorf("counter %s, %d replaced, %d created (%v), want 150, 150, 50", got, counted, len(created), err)
 	}
 }
 

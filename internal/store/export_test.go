@@ -10,3 +10,6 @@ func WriteTyped(f *os.File, p []byte) error {
 
 // IOError gives an error of the operating system its type.
 func IOError(action string, err error) error { return ioError(action, err) }
+
+// SetPartSize lets uploads have parts of another size.
+func (s *S3) SetPartSize(n int) { s.smallPart, s.largePart = n, 2*n }

@@ -104,7 +104,11 @@ func (m *Memory) Create(ctx context.Context, key string, data []byte) (Object, e
 	if err := begin(ctx, CheckKey, key); err != nil {
 		return Object{}, err
 	}
-	data = bytes.Clone(data)
+	return m.create(key, bytes.Clone(data))
+}
+
+// create takes data over.
+func (m *Memory) create(key string, data []byte) (Object, error) {
 	o := Object{Key: key, Size: int64(len(data)), ETag: ETag(data)}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,7 +127,10 @@ func (m *Memory) CreateFrom(ctx context.Context, key string, r io.Reader) (Objec
 	if err != nil {
 		return Object{}, err
 	}
-	return m.Create(ctx, key, data)
+	if err := ctx.Err(); err != nil {
+		return Object{}, err
+	}
+	return m.create(key, data)
 }
 
 // Replace implements Store.

@@ -53,6 +53,8 @@ type S3 struct {
 	api     S3API
 	bucket  string
 	options S3Options
+
+	smallPart, largePart int // bytes
 }
 
 var (
@@ -66,7 +68,7 @@ func NewS3(api S3API, bucket string, options S3Options) *S3 {
 	if options.Sleep == nil {
 		options.Sleep = sleep
 	}
-	return &S3{api, bucket, options}
+	return &S3{api, bucket, options, smallPart, largePart}
 }
 
 func (s *S3) configure(o *s3.Options) {

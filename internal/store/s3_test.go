@@ -48,7 +48,9 @@ func TestS3KeepsTheContractOverGofakes3(t *testing.T) {
 	t.Cleanup(server.Close)
 	s3Contract(t, server.URL, store.S3Options{},
 		storetest.Skip("CreateFrom of a big body answers the version that is read",
-			"gofakes3 answers CompleteMultipartUpload with another ETag than GetObject"))
+			"gofakes3 answers CompleteMultipartUpload with another ETag than GetObject"),
+		storetest.Skip("CreateFrom of a big body leaves what was created meanwhile", "gofakes3 ignores the conditions of CompleteMultipartUpload"),
+		storetest.Skip("of many creators of big bodies one wins", "gofakes3 ignores the conditions of CompleteMultipartUpload"))
 }
 
 // The endpoint is that of moto, LocalStack or any other server of S3's protocol that takes the credentials test/test.
@@ -57,7 +59,8 @@ func TestS3KeepsTheContractOverAnEndpoint(t *testing.T) {
 	if endpoint == "" {
 		t.Skip("PENSTOCK_S3_ENDPOINT names no S3 server")
 	}
-	s3Contract(t, endpoint, store.S3Options{NoChecksums: os.Getenv("PENSTOCK_S3_NO_CHECKSUMS") != ""})
+	s3Contract(t, endpoint, store.S3Options{NoChecksums: os.Getenv("PENSTOCK_S3_NO_CHECKSUMS") != ""},
+		storetest.Skip("of many creators of big bodies one wins", "moto checks the condition of CompleteMultipartUpload and writes in two steps"))
 }
 
 func TestS3ListsOnlyLegalKeys(t *testing.T) {

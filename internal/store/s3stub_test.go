@@ -102,6 +102,8 @@ type errReader struct{ err error }
 
 func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
+const partSize = 1000
+
 // scripted is an S3 store whose server follows a script; all answers have to be asked for.
 func scripted(t *testing.T, options store.S3Options, answers ...answer) (*store.S3, *script) {
 	t.Helper()
@@ -120,7 +122,9 @@ func scripted(t *testing.T, options store.S3Options, answers ...answer) (*store.
 	if options.Sleep == nil {
 		options.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	}
-	return store.NewS3(client, "b", options), sc
+	st := store.NewS3(client, "b", options)
+	st.SetPartSize(partSize)
+	return st, sc
 }
 
 func ok(etag string) map[string]string { return map[string]string{"Etag": `"` + etag + `"`} }
@@ -287,12 +291,12 @@ func uploading(complete answer) []answer {
 
 func TestS3CompletesUploadsOnlyForAbsentKeys(t *testing.T) {
 	ctx := context.Background()
-	body := make([]byte, 9<<20)
+	body := make([]byte, partSize+partSize/2)
 	abort := answer{want: "DELETE uploadId=u1", status: 204}
 	plain := func() io.Reader { return struct{ io.Reader }{bytes.NewReader(body)} }
 
 	s, _ := scripted(t, store.S3Options{}, uploading(answer{status: 200, body: ended})...)
-	if o, err := s.CreateFrom(ctx, "k", plain()); err != nil || o.ETag != "whole-2" || o.Size != 9<<20 {
+	if o, err := s.CreateFrom(ctx, "k", plain()); err != nil || o.ETag != "whole-2" || o.Size != 1500 {
 		t.Errorf("created %+v, %v", o, err)
 	}
 	s, _ = scripted(t, store.S3Options{}, append(uploading(answer{status: 412, code: "PreconditionFailed"}), abort)...)
@@ -315,13 +319,13 @@ func TestS3CompletesUploadsOnlyForAbsentKeys(t *testing.T) {
 }
 
 func TestS3AbortsWhatItCannotFinish(t *testing.T) {
-	body := make([]byte, 9<<20)
+	body := make([]byte, partSize+partSize/2)
 	abort := answer{want: "DELETE uploadId=u1", status: 204}
 	start := []answer{{want: "HEAD", status: 404}, {want: "POST uploads", status: 200, body: began}}
 	part := answer{want: "PUT uploadId=u1", status: 200, header: ok("p")}
 
 	s, _ := scripted(t, store.S3Options{}, append(start[:2:2], answer{want: "PUT", status: 403, code: "AccessDenied"}, abort)...)
-	_, err := s.CreateFrom(context.Background(), "k", bytes.NewReader(body[:8<<20]))
+	_, err := s.CreateFrom(context.Background(), "k", bytes.NewReader(body[:partSize]))
 	wantAs[*fault.AccessDenied](t, err)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -332,13 +336,13 @@ func TestS3AbortsWhatItCannotFinish(t *testing.T) {
 		}
 	}
 	s, _ = scripted(t, store.S3Options{}, append(start[:2:2], hanging, abort)...)
-	if _, err := s.CreateFrom(ctx, "k", bytes.NewReader(body[:8<<20])); !errors.Is(err, context.Canceled) {
+	if _, err := s.CreateFrom(ctx, "k", bytes.NewReader(body[:partSize])); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 
 	broken := errors.New("reader broke")
 	s, _ = scripted(t, store.S3Options{}, append(start[:2:2], part, abort)...)
-	if _, err := s.CreateFrom(context.Background(), "k", io.MultiReader(bytes.NewReader(body[:8<<20]), errReader{broken})); !errors.Is(err, broken) {
+	if _, err := s.CreateFrom(context.Background(), "k", io.MultiReader(bytes.NewReader(body[:partSize]), errReader{broken})); !errors.Is(err, broken) {
 		t.Errorf("broken reader: %v", err)
 	}
 }
@@ -374,6 +378,31 @@ func TestS3RefusesListingsThatCannotBe(t *testing.T) {
 		}
 		if !c.is(last) {
 			t.Errorf("%s: %T %v", c.body, last, last)
+		}
+	}
+}
+
+func TestS3UploadsEveryPartOnceAndInOrder(t *testing.T) {
+	const n = 37
+	var mu sync.Mutex
+	got := map[string]int{}
+	answers := []answer{{want: "HEAD", status: 404}, {want: "POST uploads", status: 200, body: began}}
+	for range n {
+		answers = append(answers, answer{want: "PUT uploadId=u1", status: 200, header: ok("p"), inspect: func(r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			got[r.URL.Query().Get("partNumber")]++
+		}})
+	}
+	answers = append(answers, answer{want: "POST uploadId=u1", status: 200, body: ended})
+	s, sc := scripted(t, store.S3Options{}, answers...)
+	o, err := s.CreateFrom(context.Background(), "k", bytes.NewReader(make([]byte, n*partSize)))
+	if err != nil || o.Size != n*partSize || len(got) != n || got["1"] != 1 || got[fmt.Sprint(n)] != 1 {
+		t.Errorf("created %+v, %v; parts %v", o, err, got)
+	}
+	for _, line := range sc.seen[2 : n+2] {
+		if !strings.Contains(line, "sent=1000") {
+			t.Errorf("part %s", line)
 		}
 	}
 }

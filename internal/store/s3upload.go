@@ -74,8 +74,8 @@ func rewinder(r io.Reader) func() error {
 
 func (s *S3) createOnce(ctx context.Context, key string, r io.Reader) (Object, error) {
 	var first bytes.Buffer
-	switch n, err := io.CopyN(&first, r, smallPart); {
-	case err == io.EOF && n < smallPart:
+	switch n, err := io.CopyN(&first, r, int64(s.smallPart)); {
+	case err == io.EOF && n < int64(s.smallPart):
 		return s.Create(ctx, key, first.Bytes())
 	case err != nil && err != io.EOF:
 		return Object{}, err
@@ -145,7 +145,7 @@ func (s *S3) uploadParts(ctx context.Context, key, id string, first []byte, r io
 			err = ctx.Err()
 		}
 		if err == nil {
-			data, err = readPart(r, buffer, len(parts))
+			data, err = s.readPart(r, buffer, len(parts))
 		}
 		stop = err != nil || len(data) == 0
 	}
@@ -164,10 +164,10 @@ func (s *S3) uploadParts(ctx context.Context, key, id string, first []byte, r io
 }
 
 // readPart fills the next part, behind so many others, from r; at r's end it is empty.
-func readPart(r io.Reader, buffer []byte, before int) ([]byte, error) {
-	size := smallPart
+func (s *S3) readPart(r io.Reader, buffer []byte, before int) ([]byte, error) {
+	size := s.smallPart
 	if before >= smallParts {
-		size = largePart
+		size = s.largePart
 	}
 	if cap(buffer) < size {
 		buffer = make([]byte, size)

@@ -251,7 +251,8 @@ func TestKinesisKeepsTheContractOverAnEndpoint(t *testing.T) {
 				return err
 			},
 		}
-	})
+	}, streamtest.Skip("mangled iterators are refused", "kinesis-local answers 500 to some of them"),
+		streamtest.Skip("large records make several pages", "kinesis-local takes more than a minute for 16 MiB"))
 }
 
 func active(t *testing.T, client *kinesis.Client, name string) {

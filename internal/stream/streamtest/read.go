@@ -84,8 +84,11 @@ func iterators() map[string]func(*testing.T, Subject) {
 				_, err = s.Records(background(), it, limit)
 				badInput(t, err)
 			}
+		},
+		"mangled iterators are refused": func(t *testing.T, s Subject) {
+			it := iterator(t, s, shards(t, s)[0].ID, stream.Start{Type: stream.TrimHorizon})
 			for _, mangled := range []string{"", "x", it + "A", it[1:], strings.Repeat("A", len(it)), strings.Repeat("A", 1<<16)} {
-				_, err = s.Records(background(), mangled, 1)
+				_, err := s.Records(background(), mangled, 1)
 				badInput(t, err)
 			}
 		},

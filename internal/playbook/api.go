@@ -1,21 +1,22 @@
 package playbook
 
 // RunJobFlow is the request of EMR's RunJobFlow, in the API's own names, which
-// are those of the aws-sdk integration of Step Functions as well.
+// are those of the aws-sdk integration of Step Functions as well. Every member is
+// always there, because the state machine names each of them by a path.
 type RunJobFlow struct {
 	Name                  string
-	LogURI                string `json:"LogUri,omitempty"`
+	LogURI                string `json:"LogUri"`
 	ReleaseLabel          string
 	Applications          []Application
 	Instances             Instances
 	Steps                 []StepConfig
-	BootstrapActions      []BootstrapActionConfig `json:",omitempty"`
-	Configurations        []ConfigurationConfig   `json:",omitempty"`
+	BootstrapActions      []BootstrapActionConfig
+	Configurations        []ConfigurationConfig
 	ServiceRole           string
 	JobFlowRole           string
-	SecurityConfiguration string `json:",omitempty"`
+	SecurityConfiguration string
 	ScaleDownBehavior     string
-	EbsRootVolumeSize     int `json:",omitempty"`
+	EbsRootVolumeSize     int
 	AutoTerminationPolicy AutoTerminationPolicy
 	Tags                  []Tag
 }

@@ -68,6 +68,9 @@ func (e *Env) validate() error {
 	return nil
 }
 
+// defaultRootVolume is EMR's own default since release 6, in GiB.
+const defaultRootVolume = 15
+
 // Request renders the RunJobFlow request for one cluster of one run. The same
 // playbook and env give the same request, and its JSON the same bytes. The
 // cluster ends with its last step, or with the first step that fails.
@@ -93,7 +96,8 @@ func (p *Playbook) Request(env Env) (RunJobFlow, error) {
 		JobFlowRole:           env.InstanceProfile,
 		SecurityConfiguration: env.SecurityConfiguration,
 		ScaleDownBehavior:     "TERMINATE_AT_TASK_COMPLETION",
-		EbsRootVolumeSize:     p.Cluster.RootVolumeGiB,
+		EbsRootVolumeSize:     max(p.Cluster.RootVolumeGiB, defaultRootVolume),
+		BootstrapActions:      []BootstrapActionConfig{},
 		AutoTerminationPolicy: AutoTerminationPolicy{p.Cluster.IdleTimeoutSeconds},
 		Tags:                  p.tags(env, values),
 	}
@@ -207,7 +211,7 @@ func or(s, otherwise string) string {
 }
 
 func configurations(all []Configuration, values map[string]string) []ConfigurationConfig {
-	var out []ConfigurationConfig
+	out := []ConfigurationConfig{}
 	for _, c := range all {
 		r := ConfigurationConfig{Classification: c.Classification, Configurations: configurations(c.Configurations, values)}
 		for key, value := range c.Properties {

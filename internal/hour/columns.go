@@ -5,27 +5,40 @@ import (
 	"compress/zlib"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"strconv"
-	"strings"
-	"time"
 )
+
+// The columns of an index are base64 of zlib of
+//
+//	<first sequence number> <first arrival, ms> <shift> <planes> <planes>   a line
+//	<kinds, separated by blanks>                                            a line
+//	the planes, of one byte for each record after the first
+//
+// A record's sequence number is its predecessor's, plus the difference of their arrivals times 2^shift (unless shift is
+// "-"), plus a remainder; its arrival is its predecessor's plus a difference. Remainders and differences are written as
+// numbers without sign (0, -1, 1, -2 as 0, 1, 2, 3) and cut into planes: plane 0 holds the lowest byte of each. The
+// header lists the planes of remainders and of differences that are not all zeros, as 0,1 or -.
+//
+// As hex deltas in text the list of a full batch takes twice the room: a Huffman code per plane comes close to what the
+// numbers hold, one over digits and blanks does not. The shift is there because sequence numbers may carry the time of
+// arrival; where they do not, none is used.
 
 // ColumnsEncoder packs the records of an index into its Columns. The zero value is ready. It keeps its memory, so that
 // from its second batch on it allocates next to nothing. It is not safe for concurrent use.
 type ColumnsEncoder struct {
-	seq, arr, kinds []byte
-	prev            wide
-	at              int64
-	n               int
-	z               *zlib.Writer
-	packed          bytes.Buffer
+	first, last           wide
+	firstMs, lastMs       int64
+	n                     int
+	steps                 []wide  // of the sequence numbers
+	waits                 []int64 // of the arrivals
+	kinds, header, planes []byte
+	z                     *zlib.Writer
+	packed                bytes.Buffer
 }
 
 // Reset begins a new batch.
 func (e *ColumnsEncoder) Reset() {
-	e.seq, e.arr, e.kinds = e.seq[:0], e.arr[:0], e.kinds[:0]
-	e.prev, e.at, e.n = wide{}, 0, 0
+	e.n, e.steps, e.waits, e.kinds = 0, e.steps[:0], e.waits[:0], e.kinds[:0]
 }
 
 // Add adds a record: its sequence number in decimal digits, its arrival in Unix milliseconds, and its kind. Sequence
@@ -38,38 +51,125 @@ func (e *ColumnsEncoder) Add(sequence []byte, arrivalMs int64, kind Kind) error 
 	if _, _, err := kind.Counts(); err != nil {
 		return fmt.Errorf("record %d: %w", e.n, err)
 	}
-	delta, ok := n.sub(&e.prev)
-	if e.n > 0 {
-		if !ok || delta.isZero() {
+	if e.n == 0 {
+		e.first, e.firstMs = n, arrivalMs
+	} else {
+		step, ok := n.sub(&e.last)
+		if !ok || step == (wide{}) {
 			return fmt.Errorf("sequence numbers of a batch do not grow at record %d", e.n)
 		}
-		e.seq, e.arr, e.kinds = append(e.seq, ' '), append(e.arr, ' '), append(e.kinds, ' ')
+		e.steps, e.waits = append(e.steps, step), append(e.waits, arrivalMs-e.lastMs)
+		e.kinds = append(e.kinds, ' ')
 	}
-	e.seq = delta.appendHex(e.seq)
-	e.arr = strconv.AppendInt(e.arr, arrivalMs-e.at, 10)
 	e.kinds = append(e.kinds, kind...)
-	e.prev, e.at, e.n = n, arrivalMs, e.n+1
+	e.last, e.lastMs, e.n = n, arrivalMs, e.n+1
 	return nil
 }
 
-// Columns returns what was added since Reset.
+// Columns returns what was added since Reset, which is at least one record.
 func (e *ColumnsEncoder) Columns() string {
+	e.header = append(e.first.appendDecimal(e.header[:0]), ' ')
+	e.header = append(strconv.AppendInt(e.header, e.firstMs, 10), ' ')
+	e.planes = e.planes[:0]
+	shift, ok := e.shift()
+	if ok {
+		e.header = strconv.AppendInt(e.header, int64(shift), 10)
+	} else {
+		e.header = append(e.header, '-')
+	}
+	e.cut(8*len(wide{}), func(i int) wide { return e.remainder(i, shift, ok) })
+	e.cut(8, func(i int) wide { return signed(e.waits[i], 0).zigzag() })
+	e.header = append(e.header, '\n')
+	e.kinds = append(e.kinds, '\n')
+
 	e.packed.Reset()
 	if e.z == nil {
 		e.z = zlib.NewWriter(&e.packed)
 	} else {
 		e.z.Reset(&e.packed)
 	}
-	for _, column := range []*[]byte{&e.seq, &e.arr, &e.kinds} {
-		*column = append(*column, '\n')
-		_, _ = e.z.Write(*column) // writing to a buffer does not fail
-		*column = (*column)[:len(*column)-1]
+	// Writing to a buffer does not fail. Each Flush ends a block, so that each plane has a code of its own.
+	_, _ = e.z.Write(e.header)
+	_, _ = e.z.Write(e.kinds)
+	for rest := e.planes; len(rest) > 0; rest = rest[len(e.steps):] {
+		_ = e.z.Flush()
+		_, _ = e.z.Write(rest[:len(e.steps)])
 	}
 	_ = e.z.Close()
+	e.kinds = e.kinds[:len(e.kinds)-1]
 	return base64.StdEncoding.EncodeToString(e.packed.Bytes())
 }
 
-// EncodeRows packs rows into Columns. Sequence numbers must grow.
+// remainder returns what is to be written of a step.
+func (e *ColumnsEncoder) remainder(i, shift int, shifted bool) wide {
+	w := e.steps[i]
+	if shifted {
+		part := signed(e.waits[i], shift)
+		w, _ = w.sub(&part)
+	}
+	return w.zigzag()
+}
+
+// shift finds the power of two that a millisecond adds to the sequence numbers, and says whether remainders get smaller
+// by it.
+func (e *ColumnsEncoder) shift() (shift int, ok bool) {
+	span, _ := e.last.sub(&e.first)
+	if e.lastMs <= e.firstMs {
+		return 0, false
+	}
+	q := span.div(uint64(e.lastMs - e.firstMs))
+	shift = q.bitLen() - 1
+	shift += int(q.bit(shift - 1)) // rounded
+	if shift < 0 || shift > 8*MaxSequenceDigits/2-64 {
+		return 0, false
+	}
+	with, without := 0, 0
+	for i := range e.steps {
+		with += significant(e.remainder(i, shift, true))
+		without += significant(e.remainder(i, 0, false))
+	}
+	return shift, with < without
+}
+
+// significant counts the bytes that are not zero.
+func significant(w wide) (n int) {
+	for _, v := range w {
+		for ; v != 0; v >>= 8 {
+			if byte(v) != 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// cut adds planes of the numbers that at returns, and their list to the header.
+func (e *ColumnsEncoder) cut(planes int, at func(i int) wide) {
+	var any wide
+	for i := range e.steps {
+		w := at(i)
+		for k := range any {
+			any[k] |= w[k]
+		}
+	}
+	sep := byte(' ')
+	for p := range planes {
+		if any.byte(p) == 0 {
+			continue
+		}
+		e.header = strconv.AppendInt(append(e.header, sep), int64(p), 10)
+		sep = ','
+		for i := range e.steps {
+			w := at(i)
+			e.planes = append(e.planes, w.byte(p))
+		}
+	}
+	if sep == ' ' {
+		e.header = append(e.header, " -"...)
+	}
+}
+
+// EncodeRows packs rows, at least one, into Columns. Sequence numbers must grow.
 func EncodeRows(rows []Row) (string, error) {
 	var e ColumnsEncoder
 	for _, r := range rows {
@@ -78,78 +178,4 @@ func EncodeRows(rows []Row) (string, error) {
 		}
 	}
 	return e.Columns(), nil
-}
-
-// maxRowText is the longest text of a record in Columns: the hex digits of a sequence delta, the digits of an arrival
-// delta, three separators, and the kind "-". Another kind has at most one character for each sub-record.
-const maxRowText = 112 + 20 + 3 + 1
-
-// Rows unpacks Columns and checks them against the counts and the range that the index states.
-func (x *Index) Rows() ([]Row, error) {
-	bad := func(detail string) ([]Row, error) {
-		return nil, &Corrupt{Key: x.Shard + " " + x.Hour.String() + " index", Detail: detail}
-	}
-	if x.Records < 1 || x.Records > MaxRecords {
-		return bad("count of records out of range")
-	}
-	if min(x.Events, x.Rejects) < 0 || max(x.Events, x.Rejects) > MaxSubRecords || x.Events+x.Rejects > MaxSubRecords {
-		return bad("count of events or rejects out of range")
-	}
-	if x.Events < 0 || x.Rejects < 0 || x.Events > MaxSubRecords || x.Rejects > MaxSubRecords-x.Events {
-		return bad("count of events or rejects out of range")
-	}
-	z, err := zlib.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(x.Columns)))
-	if err != nil {
-		return bad("columns are not readable")
-	}
-	limit := int64(x.Records)*maxRowText + int64(x.Events+x.Rejects) + 3
-	b, err := io.ReadAll(io.LimitReader(z, limit+1))
-	if err != nil || int64(len(b)) > limit {
-		return bad("columns are not readable")
-	}
-	lines := strings.Split(string(b), "\n")
-	if len(lines) != 4 || lines[3] != "" {
-		return bad("columns are not three lines")
-	}
-	seqs, arrs, kinds := strings.Split(lines[0], " "), strings.Split(lines[1], " "), strings.Split(lines[2], " ")
-	if len(seqs) != x.Records || len(arrs) != x.Records || len(kinds) != x.Records {
-		return bad("columns are not as long as the count of records")
-	}
-	rows := make([]Row, x.Records)
-	var sequence, delta wide
-	var digits []byte
-	var at int64
-	events, rejects := 0, 0
-	for i := range rows {
-		if !delta.parseHex(seqs[i]) || i > 0 && delta.isZero() || !sequence.add(&delta) {
-			return bad("sequence numbers do not grow")
-		}
-		ms, err := strconv.ParseInt(arrs[i], 10, 64)
-		if err != nil {
-			return bad("arrival is not a number")
-		}
-		at += ms
-		arrival := time.UnixMilli(at).UTC()
-		if Of(arrival) != x.Hour {
-			return bad("arrival lies in another hour")
-		}
-		e, r, err := Kind(kinds[i]).Counts()
-		if err != nil {
-			return bad(err.Error())
-		}
-		events, rejects = events+e, rejects+r
-		digits = sequence.appendDecimal(digits[:0])
-		if len(digits) > MaxSequenceDigits {
-			return bad("sequence number of too many digits")
-		}
-		rows[i] = Row{Sequence(digits), arrival, Kind(kinds[i])}
-		if !x.Hour.Contains(rows[i].Arrival) {
-			return bad("a record arrived outside the hour")
-		}
-	}
-	n := len(rows) - 1
-	if rows[0].Sequence != x.First || rows[n].Sequence != x.Last || events != x.Events || rejects != x.Rejects {
-		return bad("records are not those of its range and counts")
-	}
-	return rows, nil
 }

@@ -32,16 +32,29 @@ func TestWideNumbersAgreeWithMathBig(t *testing.T) {
 			t.Fatalf("seed %d, round %d: %s or %s is refused", seed, i, a, b)
 		}
 		d, ok := v.sub(&w)
-		want := new(big.Int).Sub(x, y).Text(16)
-		if got := string(d.appendHex(nil)); !ok || got != want {
+		want := new(big.Int).Sub(x, y)
+		if got := string(d.appendDecimal(nil)); !ok || got != want.String() {
 			t.Fatalf("seed %d, round %d: %s - %s = %s, want %s", seed, i, a, b, got, want)
 		}
 		if _, ok := w.sub(&v); ok && a != b {
 			t.Fatalf("seed %d: %s - %s does not borrow", seed, b, a)
 		}
-		var h wide
-		if !h.parseHex(want) || !h.add(&w) || string(h.appendDecimal(nil)) != a {
+		if d.add(&w); string(d.appendDecimal(nil)) != a || d.bitLen() != x.BitLen() {
 			t.Fatalf("seed %d, round %d: %s + %s does not give %s back", seed, i, want, b, a)
+		}
+		q, by := v.div(uint64(i+1)), big.NewInt(int64(i+1))
+		if string(q.appendDecimal(nil)) != new(big.Int).Div(x, by).String() {
+			t.Fatalf("seed %d: %s / %s = %s", seed, a, by, q.appendDecimal(nil))
+		}
+		n, shift := r.Int64()-r.Int64(), r.IntN(380)
+		z := signed(n, shift).zigzag()
+		signedWant := new(big.Int).Lsh(big.NewInt(n), uint(shift))
+		zigzag := new(big.Int).Lsh(new(big.Int).Abs(signedWant), 1)
+		if n < 0 {
+			zigzag.Sub(zigzag, big.NewInt(1))
+		}
+		if string(z.appendDecimal(nil)) != zigzag.String() || z.unzigzag() != signed(n, shift) {
+			t.Fatalf("seed %d: zigzag of %s is %s", seed, signedWant, z.appendDecimal(nil))
 		}
 	}
 }
@@ -53,19 +66,45 @@ func TestWideNumbersRefuseWhatIsNone(t *testing.T) {
 			t.Errorf("%q is taken as decimal", s)
 		}
 	}
-	for _, s := range []string{"", "-1", "g", "+1", strings.Repeat("f", 113)} {
-		if w.parseHex(s) {
-			t.Errorf("%q is taken as hex", s)
-		}
-	}
 	w.parseDecimal([]byte("0"))
-	if got := string(w.appendDecimal(nil)) + string(w.appendHex(nil)); got != "00" {
+	if got := string(w.appendDecimal(nil)); got != "0" {
 		t.Errorf("zero is written as %q", got)
 	}
-	w.parseHex(strings.Repeat("f", 112))
-	one := wide{1}
-	if w.add(&one) {
+	for i := range w {
+		w[i] = ^uint64(0)
+	}
+	if w.add(&wide{1}) {
 		t.Error("an overflow is not seen")
+	}
+}
+
+// What a full batch's list may take: sequence numbers that count, and such that carry the time.
+func TestColumnsAreSmall(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const n = 4856
+	for name, limit := range map[string]int{"count": 5800, "time": 4400} {
+		ms, rows := int64(1_700_000_000_000), []Row(nil)
+		seq, _ := new(big.Int).SetString("49590338271490256608559692538361571095921575989136588898", 10)
+		for range n {
+			wait := int64(r.ExpFloat64() * 8.6)
+			if ms += wait; ms >= 1_700_002_800_000 {
+				ms = 1_700_000_000_000
+			}
+			step := big.NewInt(1 + r.Int64N(3))
+			if name == "time" {
+				step = big.NewInt(wait<<20 + 1)
+			}
+			seq.Add(seq, step.Lsh(step, 64))
+			rows = append(rows, Row{Sequence(seq.String()), time.UnixMilli(ms).UTC(), "e"})
+		}
+		columns, err := EncodeRows(rows)
+		if err != nil || len(columns) > limit {
+			t.Errorf("%s: %d bytes, limit %d (%v)", name, len(columns), limit, err)
+		}
+		x := Index{Hour: Of(rows[0].Arrival), First: rows[0].Sequence, Last: rows[n-1].Sequence, Records: n, Events: n, Columns: columns}
+		if got, err := x.Rows(); err != nil || !reflect.DeepEqual(got, rows) {
+			t.Errorf("%s: rows do not come back: %v", name, err)
+		}
 	}
 }
 

@@ -42,8 +42,7 @@ type Index struct {
 	Writer       string   `json:"writer"`
 	Request      string   `json:"request,omitempty"` // Lambda request id
 	Trace        string   `json:"trace,omitempty"`   // X-Ray trace id
-	// Columns holds the list of records: base64 of zlib of three lines, items separated by blanks: sequence deltas in
-	// hex, arrival deltas in ms, and kinds (see Kind).
+	// Columns holds the list of records (see ColumnsEncoder): base64 of zlib.
 	Columns string `json:"columns"`
 }
 

@@ -110,42 +110,47 @@ func pack(text string) string {
 
 func TestColumnsThatContradictTheIndexAreCorrupt(t *testing.T) {
 	good := func() *Index {
-		return &Index{Hour: Hour{}, Shard: "s", First: "10", Last: "11", Records: 2, Events: 2, Columns: pack("a 1\n0 5\ne e\n")}
+		return &Index{Hour: Hour{}, Shard: "s", First: "10", Last: "11", Records: 2, Events: 2, Columns: pack("10 0 - 0 0\ne e\n\x02\x0a")}
 	}
 	if rows, err := good().Rows(); err != nil || len(rows) != 2 {
 		t.Fatal(rows, err)
 	}
 	for name, change := range map[string]func(x *Index){
-		"not base64":              func(x *Index) { x.Columns = "###" },
-		"not zlib":                func(x *Index) { x.Columns = base64.StdEncoding.EncodeToString([]byte("plain")) },
-		"cut":                     func(x *Index) { x.Columns = x.Columns[:len(x.Columns)-8] },
-		"empty":                   func(x *Index) { x.Columns = "" },
-		"two lines":               func(x *Index) { x.Columns = pack("a 1\n0 5\n") },
-		"four lines":              func(x *Index) { x.Columns = pack("a 1\n0 5\ne e\nx\n") },
-		"no last line feed":       func(x *Index) { x.Columns = pack("a 1\n0 5\ne e") },
-		"fewer records":           func(x *Index) { x.Records = 1 },
-		"more records":            func(x *Index) { x.Records = 3 },
-		"no records":              func(x *Index) { x.Records = 0 },
-		"negative records":        func(x *Index) { x.Records = -1 },
-		"too many records":        func(x *Index) { x.Records = MaxRecords + 1 },
-		"other first":             func(x *Index) { x.First = "9" },
-		"other last":              func(x *Index) { x.Last = "12" },
-		"other events":            func(x *Index) { x.Events = 1 },
-		"other rejects":           func(x *Index) { x.Rejects = 1 },
-		"negative events":         func(x *Index) { x.Events = -1 },
-		"huge events":             func(x *Index) { x.Events = 1 << 62 },
-		"huge rejects":            func(x *Index) { x.Rejects = 1 << 62 },
-		"other hour":              func(x *Index) { x.Hour = x.Hour.Add(1) },
-		"number not hex":          func(x *Index) { x.Columns = pack("a g\n0 5\ne e\n") },
-		"number stands still":     func(x *Index) { x.Columns = pack("a 0\n0 5\ne e\n") },
-		"number falls":            func(x *Index) { x.Columns = pack("a -1\n0 5\ne e\n") },
-		"number too long":         func(x *Index) { x.Columns = pack("a " + strings.Repeat("0", 200) + "1\n0 5\ne e\n") },
-		"arrival not a number":    func(x *Index) { x.Columns = pack("a 1\n0 x\ne e\n") },
-		"arrival overflows":       func(x *Index) { x.Columns = pack("a 1\n9223372036854775807 1\ne e\n") },
-		"arrival out of its hour": func(x *Index) { x.Columns = pack("a 1\n0 3600000\ne e\n") },
-		"kind unknown":            func(x *Index) { x.Columns = pack("a 1\n0 5\ne x\n") },
-		"kind empty":              func(x *Index) { x.Columns = pack("a 1\n0 5\ne \n") },
-		"a bomb":                  func(x *Index) { x.Columns = pack(strings.Repeat("0", 1<<17)) },
+		"not base64":                func(x *Index) { x.Columns = "###" },
+		"not zlib":                  func(x *Index) { x.Columns = base64.StdEncoding.EncodeToString([]byte("plain")) },
+		"cut":                       func(x *Index) { x.Columns = x.Columns[:len(x.Columns)-8] },
+		"empty":                     func(x *Index) { x.Columns = "" },
+		"header only":               func(x *Index) { x.Columns = pack("10 0 - 0 0\n") },
+		"short header":              func(x *Index) { x.Columns = pack("10 0 - 0\ne e\n\x02") },
+		"more planes":               func(x *Index) { x.Columns = pack("10 0 - 0 0\ne e\n\x02\x0a\x00") },
+		"fewer planes":              func(x *Index) { x.Columns = pack("10 0 - 0 0\ne e\n\x02") },
+		"planes out of order":       func(x *Index) { x.Columns = pack("10 0 - 0,0 0\ne e\n\x02\x02\x0a") },
+		"a plane too high":          func(x *Index) { x.Columns = pack("10 0 - 56 0\ne e\n\x02\x0a") },
+		"an arrival plane too high": func(x *Index) { x.Columns = pack("10 0 - 0 8\ne e\n\x02\x0a") },
+		"a bad shift":               func(x *Index) { x.Columns = pack("10 0 448 0 0\ne e\n\x02\x0a") },
+		"fewer records":             func(x *Index) { x.Records = 1 },
+		"more records":              func(x *Index) { x.Records = 3 },
+		"no records":                func(x *Index) { x.Records = 0 },
+		"negative records":          func(x *Index) { x.Records = -1 },
+		"too many records":          func(x *Index) { x.Records = MaxRecords + 1 },
+		"other first":               func(x *Index) { x.First = "9" },
+		"other last":                func(x *Index) { x.Last = "12" },
+		"other events":              func(x *Index) { x.Events = 1 },
+		"other rejects":             func(x *Index) { x.Rejects = 1 },
+		"negative events":           func(x *Index) { x.Events = -1 },
+		"huge events":               func(x *Index) { x.Events = 1 << 62 },
+		"huge rejects":              func(x *Index) { x.Rejects = 1 << 62 },
+		"other hour":                func(x *Index) { x.Hour = x.Hour.Add(1) },
+		"number not hex":            func(x *Index) { x.Columns = pack("1a 0 - 0 0\ne e\n\x02\x0a") },
+		"number stands still":       func(x *Index) { x.Columns = pack("10 0 - - 0\ne e\n\x0a") },
+		"number falls":              func(x *Index) { x.Columns = pack("10 0 - 0 0\ne e\n\x01\x0a") },
+		"number too long":           func(x *Index) { x.Columns = pack(strings.Repeat("0", 200) + "10 0 - 0 0\ne e\n\x02\x0a") },
+		"arrival not a number":      func(x *Index) { x.Columns = pack("10 x - 0 0\ne e\n\x02\x0a") },
+		"arrival overflows":         func(x *Index) { x.Columns = pack("10 9223372036854775807 - 0 0\ne e\n\x02\x02") },
+		"arrival out of its hour":   func(x *Index) { x.Columns = pack("10 3599999 - 0 0\ne e\n\x02\x02") },
+		"kind unknown":              func(x *Index) { x.Columns = pack("10 0 - 0 0\ne x\n\x02\x0a") },
+		"kind empty":                func(x *Index) { x.Columns = pack("10 0 - 0 0\ne \n\x02\x0a") },
+		"a bomb":                    func(x *Index) { x.Columns = pack(strings.Repeat("0", 1<<17)) },
 	} {
 		x := good()
 		change(x)
@@ -257,8 +262,8 @@ func FuzzDecodeIndex(f *testing.F) {
 }
 
 func FuzzRows(f *testing.F) {
-	f.Add("a 1\n0 5\ne 3er\n", 2, 4, 1, "10", "11")
-	f.Add("0\n0\n-\n", 1, 0, 0, "0", "0")
+	f.Add("10 0 - 0 0\ne 3er\n\x02\x0a", 2, 4, 1, "10", "11")
+	f.Add("0 0 - - -\n-\n", 1, 0, 0, "0", "0")
 	f.Fuzz(func(t *testing.T, text string, records, events, rejects int, first, last string) {
 		x := &Index{First: Sequence(first), Last: Sequence(last), Records: records, Events: events, Rejects: rejects, Columns: pack(text)}
 		rows, err := x.Rows()

@@ -40,29 +40,6 @@ func (w *wide) mulAdd(m, a uint64) {
 	}
 }
 
-// parseHex reads hex digits of both cases; ok is false when there are none, more than 112, or others among them.
-func (w *wide) parseHex(s string) (ok bool) {
-	if s == "" || len(s) > 16*len(w) {
-		return false
-	}
-	*w = wide{}
-	for i := range len(s) {
-		var d byte
-		switch c := s[len(s)-1-i]; {
-		case c >= '0' && c <= '9':
-			d = c - '0'
-		case c >= 'a' && c <= 'f':
-			d = c - 'a' + 10
-		case c >= 'A' && c <= 'F':
-			d = c - 'A' + 10
-		default:
-			return false
-		}
-		w[i/16] |= uint64(d) << (i % 16 * 4)
-	}
-	return true
-}
-
 // add sets w to w + v and says whether it fits.
 func (w *wide) add(v *wide) (ok bool) {
 	var c uint64
@@ -81,19 +58,78 @@ func (w *wide) sub(v *wide) (d wide, ok bool) {
 	return d, c == 0
 }
 
-func (w *wide) isZero() bool { return *w == wide{} }
+// div returns w / d, for d > 0.
+func (w wide) div(d uint64) wide {
+	var rest uint64
+	for i := len(w) - 1; i >= 0; i-- {
+		w[i], rest = bits.Div64(rest, w[i], d)
+	}
+	return w
+}
 
-// appendHex appends the number in hex digits, without leading zeros.
-func (w *wide) appendHex(b []byte) []byte {
-	const digits = "0123456789abcdef"
-	started := false
-	for i := len(w)*16 - 1; i >= 0; i-- {
-		d := w[i/16] >> (i % 16 * 4) & 15
-		if started = started || d != 0 || i == 0; started {
-			b = append(b, digits[d])
+// bitLen returns the number of bits without leading zeros.
+func (w *wide) bitLen() int {
+	for i := len(w) - 1; i >= 0; i-- {
+		if w[i] != 0 {
+			return i*64 + bits.Len64(w[i])
 		}
 	}
-	return b
+	return 0
+}
+
+// bit returns the bit of value 2^i, 0 for a negative i.
+func (w *wide) bit(i int) uint64 {
+	if i < 0 {
+		return 0
+	}
+	return w[i/64] >> (i % 64) & 1
+}
+
+// byte returns the byte of value 2^(8i).
+func (w *wide) byte(i int) byte { return byte(w[i/8] >> (i % 8 * 8)) }
+
+// setByte sets a byte that is zero.
+func (w *wide) setByte(i int, b byte) { w[i/8] |= uint64(b) << (i % 8 * 8) }
+
+// signed returns v * 2^shift in two's complement; add and sub compute with such, too, apart from what they report.
+func signed(v int64, shift int) (w wide) {
+	for i := range w {
+		from := i*64 - shift // the lowest bit of v that lies in the word
+		switch {
+		case from <= -64:
+		case from < 0:
+			w[i] = uint64(v) << -from
+		case from < 64:
+			w[i] = uint64(v >> from)
+		default:
+			w[i] = uint64(v >> 63)
+		}
+	}
+	return w
+}
+
+// zigzag turns two's complement into a number that is small when the absolute value is: 0, -1, 1, -2 to 0, 1, 2, 3.
+func (w wide) zigzag() (z wide) {
+	sign := uint64(int64(w[len(w)-1]) >> 63)
+	var carry uint64
+	for i := range w {
+		z[i] = (w[i]<<1 | carry) ^ sign
+		carry = w[i] >> 63
+	}
+	return z
+}
+
+// unzigzag undoes zigzag.
+func (w wide) unzigzag() (z wide) {
+	sign := -(w[0] & 1)
+	for i := range w {
+		var above uint64
+		if i+1 < len(w) {
+			above = w[i+1] << 63
+		}
+		z[i] = (w[i]>>1 | above) ^ sign
+	}
+	return z
 }
 
 // appendDecimal appends the number in decimal digits, without leading zeros.

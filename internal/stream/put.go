@@ -88,14 +88,15 @@ func checkSizes(entries []Entry) error {
 // put places the records of a batch of calls and commits them together.
 func (m *Model) put(batch []*putRequest) {
 	now := m.options.Now()
-	var c change
-	size := 0
+	size, n := 0, 0
 	for _, r := range batch {
+		n += len(r.entries)
 		for _, e := range r.entries {
 			size += len(e.Data)
 		}
 	}
 	buffer := make([]byte, 0, size) // one allocation for all the copies
+	c := change{add: make([]placed, 0, n)}
 	for _, r := range batch {
 		r.done = true
 		r.puts = make([]Put, len(r.entries))

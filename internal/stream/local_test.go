@@ -167,7 +167,7 @@ func TestLocalLosesNothingAcknowledgedWhenKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines, stop, n := bufio.NewScanner(out), 5+rng.IntN(150), 0
+		lines, stop, n := bufio.NewScanner(out), 5+rng.IntN(60), 0
 		pause := time.Duration(rng.IntN(3000)) * time.Microsecond
 		for lines.Scan() {
 			var i int

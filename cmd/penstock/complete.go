@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/posener/complete"
+
+	"penstock/internal/hour"
+)
+
+// predictors complete the words of a command line: files, directories, and the hours that the data directory holds.
+func predictors(c *console) map[string]complete.Predictor {
+	return map[string]complete.Predictor{
+		"file": complete.PredictFiles("*"),
+		"dir":  complete.PredictDirs("*"),
+		"hour": complete.PredictFunc(func(a complete.Args) []string { return predictHours(c, a.All) }),
+	}
+}
+
+func predictHours(c *console, words []string) []string {
+	p := place{Data: DefaultData}
+	for i, w := range words {
+		if value, ok := strings.CutPrefix(w, "--data="); ok {
+			p.Data = value
+		} else if (w == "--data" || w == "-d") && i+1 < len(words) {
+			p.Data = words[i+1]
+		}
+	}
+	d, err := p.open(c)
+	if err != nil {
+		return nil // a shell has no use for errors
+	}
+	defer d.Close()
+	hours, err := list(context.Background(), d, nil)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, h := range slices.SortedFunc(maps.Keys(hours), func(a, b hour.Hour) int { return a.Sub(b) }) {
+		all = append(all, h.String())
+	}
+	return all
+}

@@ -161,7 +161,7 @@ func (s *State) work(r *Run, e *hour.Entry) bool {
 			r.Rejects = e.Rejects
 		}
 	case hour.EntryCompacted:
-		if e.Revision != r.Revision || r.Sealed == 0 || e.Part == nil && e.Rejects == nil {
+		if e.Revision != r.Revision || r.Sealed == 0 {
 			return false
 		}
 		if e.Rejects != nil {

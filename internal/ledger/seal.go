@@ -2,26 +2,20 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
-	"penstock/internal/store"
 )
 
-// Getter reads documents whole.
-type Getter interface {
-	Get(ctx context.Context, key string, max int64) ([]byte, store.Object, error)
-}
-
-// ReadSeal reads a seal that a ledger names and holds it against the hash that stands there; a seal that differs is a
-// *fault.Corrupt.
-func ReadSeal(ctx context.Context, from Getter, keys hour.Keys, ref hour.Ref) (*hour.Seal, error) {
-	data, _, err := from.Get(ctx, ref.Key, hour.MaxDocument)
+// ReadSeal reads the seal that an entry names, and holds it against the hash there.
+func (l *Ledger) ReadSeal(ctx context.Context, ref hour.Ref) (*hour.Seal, error) {
+	b, _, err := l.Store.Get(ctx, ref.Key, hour.MaxDocument)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read seal: %w", err)
 	}
-	if hour.SHA256(data) != ref.SHA256 {
+	if hour.SHA256(b) != ref.SHA256 {
 		return nil, &fault.Corrupt{Key: ref.Key, Detail: "seal is not the one that the ledger names"}
 	}
-	return keys.DecodeSeal(ref.Key, data)
+	return l.Keys.DecodeSeal(ref.Key, b)
 }

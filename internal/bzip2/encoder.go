@@ -10,9 +10,10 @@ import (
 // Writer does, so that from its second buffer on it allocates next to nothing. It is not safe for concurrent use.
 //
 // Unlike a Writer, which does not know how much is still to come, an Encoder cuts a buffer into equal blocks by a rule
-// of its length alone: as few as hold it, then rounded up to 1, 2 or a multiple of 4. So two or four cores share the
-// work evenly, and the bytes are the same on any machine, whatever Procs is. (Where the first run-length code makes a
-// block longer than it may be, it is cut once more.)
+// of its length alone: as few as hold it, since each block more costs some percent of the output. The bytes are the same
+// on any machine, whatever Procs is, and goroutines share the work evenly: where the number of blocks is not a multiple
+// of theirs, they take turns at the blocks. (Where the first run-length code makes a block longer than it may be, it is
+// cut once more.)
 type Encoder struct {
 	Level int   // as in WriterConfig
 	Procs int   // as in WriterConfig
@@ -40,7 +41,9 @@ func (e *Encoder) Encode(dst, src []byte) []byte {
 	p := &e.pipeline
 	p.stream.start(nil, dst, c.Level)
 	limit := limitOf(c.Level)
-	for n := equalBlocks(len(src), limit); n > 0; n-- {
+	n := equalBlocks(len(src), limit)
+	p.setWidth(width(n, c.Procs))
+	for ; n > 0; n-- {
 		size := (len(src) + n - 1) / n
 		j := p.current()
 		j.source, j.limit = src[:size], limit
@@ -56,11 +59,16 @@ func (e *Encoder) Encode(dst, src []byte) []byte {
 
 // equalBlocks returns into how many equal blocks n bytes are cut.
 func equalBlocks(n, limit int) int {
-	blocks := (n + limit - 1) / limit
-	if blocks <= 2 {
-		return blocks
+	return (n + limit - 1) / limit
+}
+
+// width returns how many of a number of equal blocks should be under way at a time so that all end together: those that
+// are too many for whole rounds share the turns of the first round.
+func width(blocks, procs int) int {
+	if blocks <= procs {
+		return procs
 	}
-	return (blocks + 3) / 4 * 4
+	return procs + blocks%procs
 }
 
 // appendWriter appends to a slice.

@@ -13,13 +13,16 @@ type job struct {
 	crcs []uint32  // CRC of each
 
 	coders chan *blockCoder
+	turns  turns
 	done   chan struct{}
 	run    func() // the method work: a go statement on a stored function allocates nothing
 }
 
 func (j *job) work() {
 	coder := <-j.coders
+	j.turns.take()
 	j.encode(coder)
+	j.turns.give()
 	j.coders <- coder
 	j.done <- struct{}{}
 }
@@ -56,31 +59,50 @@ func (j *job) encodeBlock(coder *blockCoder) {
 }
 
 // pipeline encodes jobs on a number of goroutines and adds them to the stream in the order of their submission. With
-// one goroutine that is the caller's.
+// one goroutine that is the caller's. Otherwise there is a goroutine for each job, and as many as were asked for run at
+// a time (turns).
 type pipeline struct {
 	stream stream
 	jobs   []*job // a ring
 	next   int    // the job to be filled and submitted next
 	busy   int    // jobs submitted and not collected: those before next
 	coders chan *blockCoder
+	spare  []*blockCoder // beyond the width
+	procs  int
+	turns  turns
 }
 
 func (p *pipeline) init(procs int) {
-	jobs := procs
+	*p = pipeline{stream: p.stream, procs: procs, coders: make(chan *blockCoder, 2*procs)}
 	if procs > 1 {
+		p.turns = newTurns(procs)
+	}
+	p.setWidth(procs)
+}
+
+// setWidth sets how many jobs are under way at a time, at most twice the number of goroutines. None may be now.
+func (p *pipeline) setWidth(width int) {
+	for len(p.coders) > width {
+		p.spare = append(p.spare, <-p.coders)
+	}
+	for len(p.coders) < width {
+		if n := len(p.spare); n > 0 {
+			p.coders <- p.spare[n-1]
+			p.spare = p.spare[:n-1]
+		} else {
+			p.coders <- &blockCoder{turns: p.turns}
+		}
+	}
+	jobs := width
+	if p.procs > 1 {
 		jobs++ // one is filled while the others run
 	}
-	p.coders = make(chan *blockCoder, procs)
-	for range procs {
-		p.coders <- new(blockCoder)
-	}
-	p.jobs = make([]*job, jobs)
-	for i := range p.jobs {
-		j := &job{coders: p.coders, done: make(chan struct{}, 1)}
+	for len(p.jobs) < jobs {
+		j := &job{coders: p.coders, turns: p.turns, done: make(chan struct{}, 1)}
 		j.run = j.work
-		p.jobs[i] = j
+		p.jobs = append(p.jobs, j)
 	}
-	p.next, p.busy = 0, 0
+	p.next = 0
 }
 
 // current returns the job to be filled.
@@ -89,7 +111,7 @@ func (p *pipeline) current() *job { return p.jobs[p.next] }
 // submit starts the current job and, when all are busy, waits for the oldest.
 func (p *pipeline) submit() error {
 	j := p.current()
-	if len(p.jobs) == 1 {
+	if p.procs == 1 {
 		coder := <-p.coders
 		j.encode(coder)
 		p.coders <- coder

@@ -99,15 +99,15 @@ func TestOutputDependsOnInputAlone(t *testing.T) {
 
 func TestBlocksAreCutEqual(t *testing.T) {
 	limit := limitOf(9)
-	for n, want := range map[int]int{0: 0, 1: 1, limit: 1, limit + 1: 2, 2 * limit: 2, 2*limit + 1: 4, 4 * limit: 4, 4*limit + 1: 8} {
+	for n, want := range map[int]int{0: 0, 1: 1, limit: 1, limit + 1: 2, 2 * limit: 2, 2*limit + 1: 3, 3 * limit: 3, 4*limit + 1: 5} {
 		if got := equalBlocks(n, limit); got != want {
 			t.Errorf("%d bytes are cut into %d blocks, want %d", n, got, want)
 		}
 	}
 	in := randomBytes(newRand(1), 250_003, 4)
 	info, err := Scan(bytes.NewReader((&Encoder{Level: 1}).Encode(nil, in)), nil)
-	if err != nil || info.Blocks != 4 {
-		t.Errorf("250 003 bytes at level 1: %d blocks, %v; want 4", info.Blocks, err)
+	if err != nil || info.Blocks != 3 {
+		t.Errorf("250 003 bytes at level 1: %d blocks, %v; want 3", info.Blocks, err)
 	}
 }
 

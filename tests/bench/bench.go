@@ -62,7 +62,7 @@ func (b *bench) measure() error {
 			return err
 		}
 	}
-	for _, figure := range []func([][]byte) error{b.nasty, b.goroutines, b.recompression, b.reader, b.join, b.joinMemory} {
+	for _, figure := range []func([][]byte) error{b.nasty, b.handler, b.goroutines, b.recompression, b.reader, b.join, b.joinMemory} {
 		if err := figure(lines); err != nil {
 			return err
 		}
@@ -127,12 +127,12 @@ func (b *bench) writer(name string, objects [][]byte, gate float64) error {
 			if err != nil {
 				return fmt.Errorf("compress %s: %w", name, err)
 			}
-			n, t, err := b.peer.compress(o)
+			a, err := b.peer.compress(o)
 			if err != nil {
 				return err
 			}
-			theirs += float64(t)
-			ownSize, theirSize = ownSize+out.Len(), theirSize+n
+			theirs += float64(a.cpu)
+			ownSize, theirSize = ownSize+out.Len(), theirSize+a.size
 		}
 		speeds = append(speeds, theirs/own)
 		sizes = append(sizes, float64(ownSize)/float64(theirSize))

@@ -15,8 +15,8 @@ import (
 // joinObjects is the number of objects of the hour that is compacted, one in a hundred of which overlaps another.
 const joinObjects = 100
 
-// hour returns compressed objects of 1 000 records each; ten different ones, again and again.
-func hour(lines [][]byte) (streams [][]byte, raw int) {
+// hourOf returns compressed objects of 1 000 records each; ten different ones, again and again.
+func hourOf(lines [][]byte) (streams [][]byte, raw int) {
 	var e bzip2.Encoder
 	for _, o := range objects(lines, 1000) {
 		streams = append(streams, e.Encode(nil, o))
@@ -51,7 +51,7 @@ func joinStreams(j *bzip2.Joiner, r *bzip2.Reader, buf []byte, streams [][]byte,
 
 // join measures the processor time of joining an hour against decoding and encoding it.
 func (b *bench) join(lines [][]byte) error {
-	streams, raw := hour(lines)
+	streams, raw := hourOf(lines)
 	again, err := newRecompress(1)
 	if err != nil {
 		return err

@@ -72,11 +72,11 @@ func (b *bench) nasty([][]byte) error {
 			if err != nil {
 				return err
 			}
-			_, theirs, err := b.peer.compress(block)
+			theirs, err := b.peer.compress(block)
 			if err != nil {
 				return err
 			}
-			ratios = append(ratios, float64(theirs)/float64(own))
+			ratios = append(ratios, float64(theirs.cpu)/float64(own))
 		}
 		if g := f.ofRatios(ratios); worst.note == "" || g.value < worst.value {
 			worst = g

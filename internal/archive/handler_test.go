@@ -178,8 +178,8 @@ func TestADeliveryIsArchivedByHour(t *testing.T) {
 	}
 }
 
-// stream is a run of records over two hours, with rejects, aggregates and arrivals that do not grow.
-func stream(n int) (recs []rec) {
+// someRecords is a run of records over two hours, with rejects, aggregates and arrivals that do not grow.
+func someRecords(n int) (recs []rec) {
 	for i := range n {
 		ms := int64(noon - 40 + i*2)
 		if i%5 == 0 {
@@ -224,7 +224,7 @@ func checkLines(t *testing.T, s store.Store, wantEvents, wantRejects map[hour.Ho
 
 func TestARedeliveryChangesNothing(t *testing.T) {
 	s := memory()
-	recs := stream(40)
+	recs := someRecords(40)
 	h := newHandler(t, s)
 	var before map[string]string
 	for range 3 {
@@ -246,7 +246,7 @@ func TestARedeliveryChangesNothing(t *testing.T) {
 func TestRecutDeliveriesHoldEveryRecordOnce(t *testing.T) {
 	const seed = 4
 	r := rand.New(rand.NewPCG(seed, 0))
-	recs := stream(60)
+	recs := someRecords(60)
 	events, rejects := want(t, recs)
 	h := newHandler(t, memory())
 	for round := range 20 {
@@ -270,7 +270,7 @@ func TestRecutDeliveriesHoldEveryRecordOnce(t *testing.T) {
 }
 
 func TestADeathBetweenAnyTwoWritesLosesNothing(t *testing.T) {
-	recs := stream(40)
+	recs := someRecords(40)
 	events, rejects := want(t, recs)
 	clean := storefault.NewProcess(nil, nil)
 	if _, err := newHandler(t, clean.Wrap("archive", memory())).Invoke(t.Context(), delivery("s", recs...)); err != nil {
@@ -318,7 +318,7 @@ func TestADeathBetweenAnyTwoWritesLosesNothing(t *testing.T) {
 
 func TestAnotherEncodersObjectIsHarmless(t *testing.T) {
 	s := memory()
-	recs := stream(40)
+	recs := someRecords(40)
 	for i, c := range []bzip2.WriterConfig{{}, {Level: 1, Codec: bzip2.CodecDsnet}, {Procs: 2}} {
 		h := newHandler(t, s, func(x *Config) { x.Bzip2 = c })
 		if _, err := h.Invoke(t.Context(), delivery("s", recs...)); err != nil {
@@ -438,7 +438,7 @@ func TestErrorsOfTheStoreFailTheBatchByTheirName(t *testing.T) {
 func TestAHandlerIsUsedConcurrentlyAndItsMemoryAgain(t *testing.T) {
 	s := memory()
 	h := newHandler(t, s)
-	recs := stream(200)
+	recs := someRecords(200)
 	var group sync.WaitGroup
 	for w := range 8 {
 		group.Go(func() {
@@ -468,7 +468,7 @@ func TestThePureWorkIsHandedOver(t *testing.T) {
 			}
 		}
 	})
-	if _, err := h.Invoke(t.Context(), delivery("s", stream(9)...)); err != nil || n != 1 {
+	if _, err := h.Invoke(t.Context(), delivery("s", someRecords(9)...)); err != nil || n != 1 {
 		t.Error(n, err)
 	}
 }

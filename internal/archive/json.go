@@ -82,9 +82,6 @@ func (w *walker) value() error {
 	}
 }
 
-// null takes a null if it comes next.
-func (w *walker) null() bool { return w.peek() == 'n' && w.word("null") == nil }
-
 func (w *walker) word(s string) error {
 	if len(w.b)-w.i < len(s) || string(w.b[w.i:w.i+len(s)]) != s {
 		return errSyntax

@@ -10,14 +10,15 @@ import (
 
 // The columns of an index are base64 of zlib of
 //
-//	<first sequence number> <first arrival, ms> <shift> <planes> <planes>   a line
-//	<kinds, separated by blanks>                                            a line
+//	<first sequence number> <first arrival, ms> <shift> <least> <planes> <least> <planes>   a line
+//	<kinds, separated by blanks>                                                            a line
 //	the planes, of one byte for each record after the first
 //
 // A record's sequence number is its predecessor's, plus the difference of their arrivals times 2^shift (unless shift is
-// "-"), plus a remainder; its arrival is its predecessor's plus a difference. Remainders and differences are written as
-// numbers without sign (0, -1, 1, -2 as 0, 1, 2, 3) and cut into planes: plane 0 holds the lowest byte of each. The
-// header lists the planes of remainders and of differences that are not all zeros, as 0,1 or -.
+// "-"), plus a remainder; its arrival is its predecessor's plus a wait. The least of the remainders and the least of
+// the waits stand in the header, as numbers without sign (0, -1, 1, -2 as 0, 1, 2, 3). What the others have above the
+// least is cut into planes: plane 0 holds the lowest byte of each. The header lists the planes of remainders and of
+// waits that are not all zeros, as 0,1 or -.
 //
 // As hex deltas in text the list of a full batch takes twice the room: a Huffman code per plane comes close to what the
 // numbers hold, one over digits and blanks does not. The shift is there because sequence numbers may carry the time of
@@ -77,8 +78,8 @@ func (e *ColumnsEncoder) Columns() string {
 	} else {
 		e.header = append(e.header, '-')
 	}
-	e.cut(8*len(wide{}), func(i int) wide { return e.remainder(i, shift, ok) })
-	e.cut(8, func(i int) wide { return signed(e.waits[i], 0).zigzag() })
+	e.cut(func(i int) wide { return e.remainder(i, shift, ok) })
+	e.cut(func(i int) wide { return signed(e.waits[i], 0) })
 	e.header = append(e.header, '\n')
 	e.kinds = append(e.kinds, '\n')
 
@@ -107,7 +108,7 @@ func (e *ColumnsEncoder) remainder(i, shift int, shifted bool) wide {
 		part := signed(e.waits[i], shift)
 		w, _ = w.sub(&part)
 	}
-	return w.zigzag()
+	return w
 }
 
 // shift finds the power of two that a millisecond adds to the sequence numbers, and says whether remainders get smaller
@@ -125,42 +126,42 @@ func (e *ColumnsEncoder) shift() (shift int, ok bool) {
 	}
 	with, without := 0, 0
 	for i := range e.steps {
-		with += significant(e.remainder(i, shift, true))
-		without += significant(e.remainder(i, 0, false))
+		with += e.remainder(i, shift, true).significant()
+		without += e.steps[i].significant()
 	}
 	return shift, with < without
 }
 
-// significant counts the bytes that are not zero.
-func significant(w wide) (n int) {
-	for _, v := range w {
-		for ; v != 0; v >>= 8 {
-			if byte(v) != 0 {
-				n++
-			}
+// cut adds planes of the numbers that at returns, with the least of them and the list to the header.
+func (e *ColumnsEncoder) cut(at func(i int) wide) {
+	var least, any wide
+	for i := range e.steps {
+		if w := at(i); i == 0 || w.less(&least) {
+			least = w
 		}
 	}
-	return n
-}
-
-// cut adds planes of the numbers that at returns, and their list to the header.
-func (e *ColumnsEncoder) cut(planes int, at func(i int) wide) {
-	var any wide
-	for i := range e.steps {
+	above := func(i int) wide {
 		w := at(i)
+		w, _ = w.sub(&least)
+		return w
+	}
+	for i := range e.steps {
+		w := above(i)
 		for k := range any {
 			any[k] |= w[k]
 		}
 	}
+	e.header = append(e.header, ' ')
+	e.header = least.zigzag().appendDecimal(e.header)
 	sep := byte(' ')
-	for p := range planes {
+	for p := range 8 * len(any) {
 		if any.byte(p) == 0 {
 			continue
 		}
 		e.header = strconv.AppendInt(append(e.header, sep), int64(p), 10)
 		sep = ','
 		for i := range e.steps {
-			w := at(i)
+			w := above(i)
 			e.planes = append(e.planes, w.byte(p))
 		}
 	}

@@ -61,7 +61,7 @@ func TestWideNumbersAgreeWithMathBig(t *testing.T) {
 
 func TestWideNumbersRefuseWhatIsNone(t *testing.T) {
 	var w wide
-	for _, s := range []string{"", "-1", "1 ", "1_0", strings.Repeat("9", MaxSequenceDigits+1)} {
+	for _, s := range []string{"", "-1", "1 ", "1_0", strings.Repeat("9", maxWideDigits+1)} {
 		if w.parseDecimal([]byte(s)) {
 			t.Errorf("%q is taken as decimal", s)
 		}

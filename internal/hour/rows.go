@@ -11,7 +11,7 @@ import (
 )
 
 // maxColumnsHeader is the longest header of columns: all planes there are.
-const maxColumnsHeader = 512
+const maxColumnsHeader = 1024
 
 // Rows unpacks Columns and checks them against the counts and the range that the index states.
 func (x *Index) Rows() ([]Row, error) {
@@ -74,7 +74,7 @@ func (x *Index) unpack() (b []byte, ok bool) {
 		return nil, false
 	}
 	// A kind and its blank have two characters more than sub-records at most; "2e" is as long as two of them.
-	limit := maxColumnsHeader + int64(x.Records)*(8*int64(len(wide{}))+8+2) + int64(x.Events+x.Rejects)
+	limit := maxColumnsHeader + int64(x.Records)*(16*int64(len(wide{}))+2) + int64(x.Events+x.Rejects)
 	b, err = io.ReadAll(io.LimitReader(z, limit+1))
 	return b, err == nil && int64(len(b)) <= limit
 }
@@ -89,8 +89,9 @@ type columns struct {
 	waits    planes
 }
 
-// planes are bytes of numbers: data[k] has byte number[k] of each.
+// planes are bytes of numbers: data[k] has byte number[k] of what each has above the least.
 type planes struct {
+	least  wide
 	number []int
 	data   [][]byte
 }
@@ -99,17 +100,18 @@ func (p *planes) at(i int) (w wide) {
 	for k, n := range p.number {
 		w.setByte(n, p.data[k][i])
 	}
-	return w.unzigzag()
+	w.add(&p.least)
+	return w
 }
 
 func parseColumns(b []byte, records int) (c *columns, detail string) {
 	head, b, ok := bytes.Cut(b, []byte("\n"))
 	f := strings.Split(string(head), " ")
-	if !ok || len(f) != 5 {
+	if !ok || len(f) != 7 {
 		return nil, "columns have no header"
 	}
 	c = &columns{shift: -1}
-	if !c.sequence.parseDecimal([]byte(f[0])) {
+	if len(f[0]) > MaxSequenceDigits || !c.sequence.parseDecimal([]byte(f[0])) {
 		return nil, "first sequence number is none"
 	}
 	var err error
@@ -129,24 +131,28 @@ func parseColumns(b []byte, records int) (c *columns, detail string) {
 	for _, k := range kinds {
 		c.kinds = append(c.kinds, Kind(k))
 	}
-	if b, ok = c.steps.parse(f[3], 8*len(wide{}), records-1, b); !ok {
+	if b, ok = c.steps.parse(f[3], f[4], records-1, b); !ok {
 		return nil, "sequence numbers are not in planes"
 	}
-	if b, ok = c.waits.parse(f[4], 8, records-1, b); !ok || len(b) > 0 {
+	if b, ok = c.waits.parse(f[5], f[6], records-1, b); !ok || len(b) > 0 {
 		return nil, "arrivals are not in planes"
 	}
 	return c, ""
 }
 
-// parse takes the planes that list names, of n bytes each, from b and returns the rest.
-func (p *planes) parse(list string, limit, n int, b []byte) (rest []byte, ok bool) {
+// parse takes the least and the planes that list names, of n bytes each, from b and returns the rest.
+func (p *planes) parse(least, list string, n int, b []byte) (rest []byte, ok bool) {
+	if !p.least.parseDecimal([]byte(least)) {
+		return nil, false
+	}
+	p.least = p.least.unzigzag()
 	if list == "-" {
 		return b, true
 	}
 	last := -1
 	for _, s := range strings.Split(list, ",") {
 		number, ok := parseCount(s)
-		if !ok || number <= last || number >= limit || len(b) < n {
+		if !ok || number <= last || number >= 8*len(wide{}) || len(b) < n {
 			return nil, false
 		}
 		p.number, p.data = append(p.number, number), append(p.data, b[:n])
@@ -158,6 +164,9 @@ func (p *planes) parse(list string, limit, n int, b []byte) (rest []byte, ok boo
 // next goes on by step i.
 func (c *columns) next(i int) (detail string) {
 	wait := c.waits.at(i)
+	if wait != signed(int64(wait[0]), 0) {
+		return "arrival is not a number"
+	}
 	step := c.steps.at(i)
 	if c.shift >= 0 {
 		part := signed(int64(wait[0]), c.shift)

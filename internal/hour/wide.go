@@ -6,11 +6,14 @@ import "math/bits"
 // numbers are computed in, because math/big allocates for each of them.
 type wide [7]uint64
 
+// maxWideDigits is how many decimal digits always fit: 10^134 is less than 2^448.
+const maxWideDigits = 134
+
 const pow19 = 10_000_000_000_000_000_000 // the largest power of ten in a word
 
 // parseDecimal reads digits; ok is false when there are none, too many, or others than digits among them.
 func (w *wide) parseDecimal(s []byte) (ok bool) {
-	if len(s) == 0 || len(s) > MaxSequenceDigits {
+	if len(s) == 0 || len(s) > maxWideDigits {
 		return false
 	}
 	*w = wide{}
@@ -106,6 +109,28 @@ func signed(v int64, shift int) (w wide) {
 		}
 	}
 	return w
+}
+
+// less orders two's complement.
+func (w *wide) less(v *wide) bool {
+	d, _ := w.sub(v)
+	return int64(d[len(d)-1]) < 0 // sequence numbers and times leave room: nothing overflows
+}
+
+// significant counts the bytes that are not zero in the absolute value of two's complement.
+func (w wide) significant() (n int) {
+	if int64(w[len(w)-1]) < 0 {
+		var zero wide
+		w, _ = zero.sub(&w)
+	}
+	for _, v := range w {
+		for ; v != 0; v >>= 8 {
+			if byte(v) != 0 {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // zigzag turns two's complement into a number that is small when the absolute value is: 0, -1, 1, -2 to 0, 1, 2, 3.

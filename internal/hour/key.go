@@ -40,6 +40,11 @@ func (k Keys) DayPrefix(h Hour) string {
 	return month(h) + "_" + k.name + "." + h.Start().Format("20060102")
 }
 
+// MonthPrefix is the prefix of all marked documents of h's month.
+func (k Keys) MonthPrefix(h Hour) string {
+	return month(h) + "_" + k.name + "." + h.Start().Format("200601")
+}
+
 // HourPrefix is the prefix of all marked documents of an hour.
 func (k Keys) HourPrefix(h Hour) string { return k.marked(h) }
 

@@ -45,6 +45,7 @@ func TestKeysAreThoseOfTheDesign(t *testing.T) {
 		{k.ResultsPrefix("video", h), "results/video/2026/11/23/07/"},
 		{k.HourPrefix(h), "2026/11/_player_events.2026112307."},
 		{k.DataPrefix(h), "2026/11/player_events.2026112307."},
+		{k.MonthPrefix(h), "2026/11/_player_events.202611"},
 		{k.DayPrefix(h), "2026/11/_player_events.20261123"},
 	} {
 		if c.got != c.want {

@@ -108,6 +108,7 @@ type Manifest struct {
 	Trace       string   `json:"trace,omitempty"`
 	PublishedAt Time     `json:"publishedAt"`
 	Superseded  []string `json:"superseded,omitempty"` // revisions that were published before
+	OpenRuns    int      `json:"openRuns,omitempty"`   // runs that were started and not over at that entry: due looks after them
 	Publication
 }
 

@@ -194,3 +194,10 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 	})
 }
+
+func TestTheManifestSaysHowManyRunsWereOpen(t *testing.T) {
+	s := fold(started(1), started(2), claimed(1, "x"), sealed(1, "x", revA), published(1, "x", revA), ended(2, "", "FAILED"))
+	if m := ledger.Project(s); m.OpenRuns != 1 || m.Ledger != 5 {
+		t.Errorf("%d open runs at entry %d, want 1 at 5", m.OpenRuns, m.Ledger)
+	}
+}

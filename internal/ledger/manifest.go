@@ -21,6 +21,7 @@ func Project(s *State) *hour.Manifest {
 		Version: hour.Version, Hour: s.Hour, Ledger: e.Number, LedgerHash: s.Hash(e.Number), Revision: e.Revision,
 		Run: e.Run, Execution: e.Execution, Trace: e.Trace, PublishedAt: e.At, Publication: *e.Publish,
 	}
+	m.OpenRuns = len(Fold(s.Hour, s.Entries[:e.Number], s.hashes[:e.Number]).Open())
 	for _, r := range s.PublishedRevisions() {
 		if r != e.Revision {
 			m.Superseded = append(m.Superseded, r)

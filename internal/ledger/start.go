@@ -63,15 +63,19 @@ func EndedEntry(r *Run, status string) *hour.Entry {
 // StatusAbsent is the status in an Ended entry of an execution that its service does not know any more.
 const StatusAbsent = "ABSENT"
 
-// forgotten is how long after a claim an execution that its service does not know counts as closed: before, the answer
+// forgotten is how long after its claim or start an execution that its service does not know counts as closed: before, the answer
 // may merely be late (DescribeExecution is eventually consistent).
 const forgotten = 15 * time.Minute
 
-// ClosedStatus says whether the execution of a claimed run is closed, by what its service answered, and the status that
+// ClosedStatus says whether the execution that claimed or started a run is closed, by what its service answered, and the status that
 // its Ended entry has.
 func ClosedStatus(r *Run, status string, found bool, now time.Time) (string, bool) {
 	if !found {
-		return StatusAbsent, now.Sub(r.ClaimedAt.Time) >= forgotten
+		since := r.StartedAt
+		if r.Claimed {
+			since = r.ClaimedAt
+		}
+		return StatusAbsent, now.Sub(since.Time) >= forgotten
 	}
 	switch status {
 	case fault.StatusSucceeded, fault.StatusFailed, fault.StatusTimedOut, fault.StatusAborted:

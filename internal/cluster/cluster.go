@@ -1,4 +1,5 @@
-// Package cluster holds what the stages need to know of EMR's clusters, and nothing of how they are asked for.
+// Package cluster holds what the stages need to know of EMR's clusters: how they are listed, and where the playbook lies
+// that they are made by.
 package cluster
 
 import (

@@ -232,6 +232,17 @@ func TestInfrastructureGetsThreeRunsWithBackoff(t *testing.T) {
 	}
 }
 
+func TestRunsWhoseMachineWentAwayAreNotCounted(t *testing.T) {
+	w := newWorld()
+	w.h.Rules.MaxRunning = 1000
+	w.batch(h7, 1)
+	w.tick()
+	for n := 1; n <= 5; n++ {
+		w.executions[w.claim(h7, n)] = "ABSENT"
+		want(t, names2(w.tick(), h7), fmt.Sprintf("2026-11-23T07-%d", n+1), "execution ABSENT")
+	}
+}
+
 // names2 keeps what an answer says of one hour.
 func names2(out due.Out, h hour.Hour) due.Out {
 	one := due.Out{Why: map[string]string{h.String(): out.Why[h.String()]}}

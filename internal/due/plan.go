@@ -109,7 +109,7 @@ func decide(s *ledger.State, executions map[int]execution, now time.Time, rules 
 	if attempts >= rules.MaxRuns {
 		return decision{reason: fmt.Sprintf("%d runs failed, no more are started: %s", attempts, why)}
 	}
-	if at := last.OverAt.Add(rules.backoff(attempts)); now.Before(at) {
+	if at := last.OverAt.Add(rules.backoff(attempts)); attempts > 0 && last.Status != fault.StatusAbsent && now.Before(at) {
 		return decision{reason: fmt.Sprintf("run %d failed (%s), the next one is due at %s", last.N, why, at.UTC().Format(time.RFC3339))}
 	}
 	options := last.Options
@@ -133,7 +133,9 @@ func lastOutcome(s *ledger.State) (*ledger.Run, int) {
 		if r.Published != 0 || !kind.Retried() {
 			break
 		}
-		attempts++
+		if r.Status != fault.StatusAbsent { // nothing failed it: what ran it went away
+			attempts++
+		}
 		if r.By == ledger.ByRerun || r.By == ledger.ByBackfill || r.By == ledger.ByConsole {
 			break
 		}

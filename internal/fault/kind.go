@@ -32,13 +32,16 @@ func KindOf(name string) Kind {
 	return Infrastructure
 }
 
-// Statuses of an execution, as Step Functions names them.
+// Statuses of an execution, as Step Functions names them, and one of our own.
 const (
 	StatusRunning   = "RUNNING"
 	StatusSucceeded = "SUCCEEDED"
 	StatusFailed    = "FAILED"
 	StatusTimedOut  = "TIMED_OUT"
 	StatusAborted   = "ABORTED"
+	// StatusAbsent is the status of an execution that its service does not know any more: it ended with the machine that
+	// ran it, or long ago.
+	StatusAbsent = "ABSENT"
 )
 
 // KindOfStatus returns the kind of a run whose execution closed without a word. One that was aborted was stopped by

@@ -60,9 +60,6 @@ func EndedEntry(r *Run, status string) *hour.Entry {
 	return &hour.Entry{ID: fmt.Sprintf("%d/Ended", r.N), Type: hour.EntryEnded, Run: r.N, Execution: r.Execution, Status: status}
 }
 
-// StatusAbsent is the status in an Ended entry of an execution that its service does not know any more.
-const StatusAbsent = "ABSENT"
-
 // forgotten is how long after its claim or start an execution that its service does not know counts as closed: before, the answer
 // may merely be late (DescribeExecution is eventually consistent).
 const forgotten = 15 * time.Minute
@@ -75,10 +72,10 @@ func ClosedStatus(r *Run, status string, found bool, now time.Time) (string, boo
 		if r.Claimed {
 			since = r.ClaimedAt
 		}
-		return StatusAbsent, now.Sub(since.Time) >= forgotten
+		return fault.StatusAbsent, now.Sub(since.Time) >= forgotten
 	}
 	switch status {
-	case fault.StatusSucceeded, fault.StatusFailed, fault.StatusTimedOut, fault.StatusAborted:
+	case fault.StatusSucceeded, fault.StatusFailed, fault.StatusTimedOut, fault.StatusAborted, fault.StatusAbsent:
 		return status, true
 	}
 	return status, false

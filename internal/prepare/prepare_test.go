@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	w.store = store.NewMemory(func() time.Time { return w.now })
 	w.l = &ledger.Ledger{Store: w.store, Keys: keys, Now: func() time.Time { return w.now }}
 	book := must(os.ReadFile("../../playbooks/video.json"))
-	must(w.store.Create(ctx, playbook.StoredKey("video"), book))
+	must(w.store.Create(ctx, cluster.PlaybookKey("video"), book))
 	w.h = &Handler{Ledger: w.l, Playbooks: w.books(), Stack: "penstock", Site: Site{
 		Bucket: "hours", Code: "code/1", Logs: "logs", ServiceRole: "r", InstanceProfile: "p", SecurityConfiguration: "s", Subnets: []string{"subnet-1"}}}
 	for _, e := range []*hour.Entry{
@@ -75,7 +75,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) books() Playbooks {
-	return playbook.Stored{Store: w.store, Key: playbook.StoredKey("video")}
+	return cluster.StoredPlaybook{Store: w.store, Key: cluster.PlaybookKey("video")}
 }
 
 func (w *world) judge() *Judge { return &Judge{Ledger: w.l, Playbooks: w.books()} }
@@ -119,7 +119,7 @@ func TestTheNameStandsInTheLedgerBeforeTheRequestIsGiven(t *testing.T) {
 	}
 	s := w.state()
 	c := s.Run(1).Cluster(1)
-	if s.Last != 4 || c == nil || c.Name != "penstock-2026112307-1-1" || s.Entries[3].Playbook == nil || s.Entries[3].Playbook.Key != playbook.StoredKey("video") {
+	if s.Last != 4 || c == nil || c.Name != "penstock-2026112307-1-1" || s.Entries[3].Playbook == nil || s.Entries[3].Playbook.Key != cluster.PlaybookKey("video") {
 		t.Errorf("%d entries, cluster %+v", s.Last, c)
 	}
 }
@@ -148,7 +148,7 @@ func TestAClusterOutOfTurnIsRefused(t *testing.T) {
 
 func TestAPlaybookThatIsMissingOrMangledIsBadInput(t *testing.T) {
 	w := newWorld(t)
-	key := playbook.StoredKey("video")
+	key := cluster.PlaybookKey("video")
 	w.store.Delete(ctx, key)
 	_, err := w.h.Handle(ctx, in(1))
 	is[*fault.BadInput](t, err)

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"penstock/internal/cluster"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
-	"penstock/internal/playbook"
 	"penstock/internal/publish"
 	"penstock/internal/store"
 	"penstock/internal/store/storefault"
@@ -46,8 +46,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	m := store.NewMemory(now)
 	w := &world{store: m, l: &ledger.Ledger{Store: m, Keys: keys, Now: now}}
-	put(m, playbook.StoredKey("video"), string(must(os.ReadFile("../../playbooks/video.json"))))
-	w.h = &publish.Handler{Ledger: w.l, Hours: m, Playbooks: playbook.Stored{Store: m, Key: playbook.StoredKey("video")}}
+	put(m, cluster.PlaybookKey("video"), string(must(os.ReadFile("../../playbooks/video.json"))))
+	w.h = &publish.Handler{Ledger: w.l, Hours: m, Playbooks: cluster.StoredPlaybook{Store: m, Key: cluster.PlaybookKey("video")}}
 	seal := &hour.Seal{Version: hour.Version, Hour: hr, Layout: hour.Layout, Events: 100, Rejects: 3, Duplicates: []string{"d"},
 		Parts: []hour.PartPlan{{From: 0, To: 1, Events: 60}, {From: 1, To: 2, Events: 0}, {From: 2, To: 4, Events: 40}}}
 	for i := range 4 {
@@ -181,7 +181,7 @@ func TestNothingIsPublishedThatIsNotAsItShouldBe(t *testing.T) {
 		{"a run that somebody ended", func(w *world, _ *publish.In) {
 			w.append(&hour.Entry{ID: "x", Type: hour.EntryEnded, Run: 1, Execution: "a", Status: "ABORTED"})
 		}, superseded},
-		{"a playbook that is gone", func(w *world, _ *publish.In) { w.store.Delete(ctx, playbook.StoredKey("video")) }, bad},
+		{"a playbook that is gone", func(w *world, _ *publish.In) { w.store.Delete(ctx, cluster.PlaybookKey("video")) }, bad},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -203,7 +203,7 @@ func TestNothingIsPublishedThatIsNotAsItShouldBe(t *testing.T) {
 func TestAnHourWithoutEventsIsPublishedWithoutACluster(t *testing.T) {
 	m := store.NewMemory(now)
 	w := &world{store: m, l: &ledger.Ledger{Store: m, Keys: keys, Now: now}}
-	w.h = &publish.Handler{Ledger: w.l, Hours: m, Playbooks: playbook.Stored{Store: m, Key: "none"}}
+	w.h = &publish.Handler{Ledger: w.l, Hours: m, Playbooks: cluster.StoredPlaybook{Store: m, Key: "none"}}
 	w.seal(&hour.Seal{Version: hour.Version, Hour: hr, Layout: hour.Layout}, 1, "a")
 	out, err := w.h.Handle(ctx, publish.In{Hour: hr, N: 1, Execution: "a", Revision: w.rev})
 	if err != nil || out.Events != 0 {

@@ -1,4 +1,4 @@
-package playbook
+package cluster
 
 import (
 	"context"
@@ -7,25 +7,26 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
+	"penstock/internal/playbook"
 	"penstock/internal/store"
 )
 
-// StoredKey is the key, in the hours bucket, of a job's playbook.
-func StoredKey(job string) string { return "code/playbooks/" + job + ".json" }
+// PlaybookKey is the key, in the hours bucket, of a job's playbook.
+func PlaybookKey(job string) string { return "code/playbooks/" + job + ".json" }
 
-// Stored is a playbook that lies in a store. It is safe for concurrent use.
-type Stored struct {
+// StoredPlaybook is a playbook that lies in a store. It is safe for concurrent use.
+type StoredPlaybook struct {
 	// Store is where it lies; store.Store states the contract.
 	Store interface {
 		Get(ctx context.Context, key string, max int64) ([]byte, store.Object, error)
 	}
-	Key string // see StoredKey
+	Key string // see PlaybookKey
 }
 
 // Playbook reads the playbook as it stands now, and says what it read. A playbook that is missing or malformed is a
 // *fault.BadInput.
-func (s Stored) Playbook(ctx context.Context) (*Playbook, hour.Ref, error) {
-	b, _, err := s.Store.Get(ctx, s.Key, MaxBytes)
+func (s StoredPlaybook) Playbook(ctx context.Context) (*playbook.Playbook, hour.Ref, error) {
+	b, _, err := s.Store.Get(ctx, s.Key, playbook.MaxBytes)
 	var none *fault.NotFound
 	switch {
 	case errors.As(err, &none):
@@ -33,7 +34,7 @@ func (s Stored) Playbook(ctx context.Context) (*Playbook, hour.Ref, error) {
 	case err != nil:
 		return nil, hour.Ref{}, fmt.Errorf("read playbook %s: %w", s.Key, err)
 	}
-	p, err := Parse(b)
+	p, err := playbook.Parse(b)
 	if err != nil {
 		return nil, hour.Ref{}, &fault.BadInput{Detail: fmt.Sprintf("%s: %v", s.Key, err)}
 	}

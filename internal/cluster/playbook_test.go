@@ -1,4 +1,4 @@
-package playbook
+package cluster_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"penstock/internal/cluster"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/store"
@@ -19,7 +20,7 @@ func TestAStoredPlaybookIsReadAsItStands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Stored{Store: m, Key: StoredKey("web")}
+	s := cluster.StoredPlaybook{Store: m, Key: cluster.PlaybookKey("web")}
 	var bad *fault.BadInput
 	if _, _, err := s.Playbook(ctx); !errors.As(err, &bad) {
 		t.Errorf("no playbook: %v", err)

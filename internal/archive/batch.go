@@ -9,6 +9,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
+	"penstock/internal/jsonwalk"
 )
 
 // Limits of one delivery.
@@ -45,25 +46,25 @@ func (b *batch) read(payload []byte) error {
 		return malformed("%d bytes, limit %d", len(payload), MaxPayload)
 	}
 	*b = batch{records: b.records[:0], data: slices.Grow(b.data[:0], base64.StdEncoding.DecodedLen(len(payload)))}
-	w := walker{b: payload}
+	w := jsonwalk.New(payload)
 	found := false
-	err := w.object(func(name []byte) error {
+	err := w.Object(func(name []byte) error {
 		if string(name) != "Records" {
-			return w.value()
+			return w.Value()
 		}
 		if found {
 			return malformed("two members Records")
 		}
 		found = true
-		return w.array(func() error { return b.record(&w) })
+		return w.Array(func() error { return b.record(w) })
 	})
 	if err == nil {
-		err = w.end()
+		err = w.End()
 	}
 	switch err {
 	case nil:
-	case errSyntax, errDepth:
-		return malformed("%v, at byte %d", err, w.i)
+	case jsonwalk.ErrSyntax, jsonwalk.ErrDepth:
+		return malformed("%v, at byte %d", err, w.Offset())
 	default:
 		return err
 	}
@@ -84,7 +85,7 @@ const (
 )
 
 // record takes the element of Records that comes next.
-func (b *batch) record(w *walker) error {
+func (b *batch) record(w *jsonwalk.Walker) error {
 	n := len(b.records)
 	if n == MaxRecords {
 		return malformed("more than %d records", MaxRecords)
@@ -113,11 +114,11 @@ func (b *batch) record(w *walker) error {
 				err = b.decode(w, n)
 			}
 		default:
-			err = w.value()
+			err = w.Value()
 		}
 		return err
 	}
-	err := w.object(func(name []byte) error {
+	err := w.Object(func(name []byte) error {
 		switch string(name) {
 		case "eventID":
 			if err := once(hasEventID); err != nil {
@@ -128,9 +129,9 @@ func (b *batch) record(w *walker) error {
 			if err := once(hasKinesis); err != nil {
 				return err
 			}
-			return w.object(kinesis)
+			return w.Object(kinesis)
 		}
-		return w.value()
+		return w.Value()
 	})
 	if err != nil {
 		return err
@@ -144,12 +145,12 @@ func (b *batch) record(w *walker) error {
 }
 
 // eventID takes "shardId-000000000006:4957..." and keeps the shard, which is the same for all records.
-func (b *batch) eventID(w *walker, n int) error {
-	raw, escaped, err := w.str()
+func (b *batch) eventID(w *jsonwalk.Walker, n int) error {
+	raw, escaped, err := w.Text()
 	if err != nil {
 		return err
 	}
-	id, err := plain(raw, escaped)
+	id, err := jsonwalk.Plain(raw, escaped)
 	if err != nil {
 		return err
 	}
@@ -166,12 +167,12 @@ func (b *batch) eventID(w *walker, n int) error {
 	return nil
 }
 
-func sequence(w *walker, n int) ([]byte, error) {
-	raw, escaped, err := w.str()
+func sequence(w *jsonwalk.Walker, n int) ([]byte, error) {
+	raw, escaped, err := w.Text()
 	if err != nil {
 		return nil, err
 	}
-	seq, err := plain(raw, escaped)
+	seq, err := jsonwalk.Plain(raw, escaped)
 	if err != nil {
 		return nil, err
 	}
@@ -189,8 +190,8 @@ func sequence(w *walker, n int) ([]byte, error) {
 	return seq, nil
 }
 
-func arrival(w *walker, n int) (int64, error) {
-	number, err := w.number()
+func arrival(w *jsonwalk.Walker, n int) (int64, error) {
+	number, err := w.Number()
 	if err != nil {
 		return 0, err
 	}
@@ -202,25 +203,25 @@ func arrival(w *walker, n int) (int64, error) {
 }
 
 // decode takes a base64 string and appends what it means to b.data.
-func (b *batch) decode(w *walker, n int) error {
-	if w.peek() != '"' {
-		return errSyntax
+func (b *batch) decode(w *jsonwalk.Walker, n int) error {
+	if w.Peek() != '"' {
+		return jsonwalk.ErrSyntax
 	}
-	rest := w.b[w.i+1:]
+	rest := w.Rest()[1:]
 	end := bytes.IndexByte(rest, '"')
 	if end < 0 {
-		return errSyntax
+		return jsonwalk.ErrSyntax
 	}
 	text := rest[:end]
 	raw := bytes.IndexByte(text, '\\') < 0
 	if raw {
-		w.i += end + 2
+		w.Skip(end + 2)
 	} else {
-		quoted, escaped, err := w.str()
+		quoted, escaped, err := w.Text()
 		if err != nil {
 			return err
 		}
-		if text, err = plain(quoted, escaped); err != nil {
+		if text, err = jsonwalk.Plain(quoted, escaped); err != nil {
 			return err
 		}
 	}
@@ -231,7 +232,7 @@ func (b *batch) decode(w *walker, n int) error {
 	// Base64 is decoded past line ends, which must not stand raw in a JSON string: the length then is too small.
 	padding := len(text) - len(bytes.TrimRight(text, "="))
 	if raw && (len(text)%4 != 0 || len(data)-len(b.data) != len(text)/4*3-padding) && bytes.ContainsAny(text, "\r\n") {
-		return errSyntax
+		return jsonwalk.ErrSyntax
 	}
 	b.data = data
 	return nil

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"penstock/internal/hour"
+	"penstock/internal/jsonwalk"
 	"penstock/internal/stream/kpl"
 )
 
@@ -131,7 +132,7 @@ func (s *sorter) part(r *record, data []byte) {
 		return
 	}
 	if !s.text && (bytes.IndexByte(event, '\n') >= 0 || bytes.IndexByte(event, '\r') >= 0) {
-		s.lines = appendCompact(s.lines, event)
+		s.lines = jsonwalk.AppendCompact(s.lines, event)
 	} else {
 		s.lines = append(s.lines, event...)
 	}
@@ -142,9 +143,9 @@ func (s *sorter) part(r *record, data []byte) {
 
 // jsonReason says why b cannot be a JSON event, or "".
 func jsonReason(b []byte) string {
-	switch validJSON(b) {
+	switch jsonwalk.Valid(b) {
 	case nil:
-	case errDepth:
+	case jsonwalk.ErrDepth:
 		return reasonDepth
 	default:
 		return reasonSyntax

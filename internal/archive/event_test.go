@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"penstock/internal/hour"
+	"penstock/internal/jsonwalk"
 	"penstock/internal/stream/kpl/kpltest"
 )
 
@@ -19,7 +20,7 @@ func aggregate(data ...string) string {
 }
 
 func TestWhatBecomesOfARecord(t *testing.T) {
-	deep := strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth)
+	deep := strings.Repeat("[", jsonwalk.MaxDepth) + strings.Repeat("]", jsonwalk.MaxDepth)
 	broken := string(kpltest.Frame([]byte{0x1a, 0xff}))
 	for _, c := range []struct {
 		name, mode, data string

@@ -246,10 +246,10 @@ func TestARedeliveryChangesNothing(t *testing.T) {
 func TestRecutDeliveriesHoldEveryRecordOnce(t *testing.T) {
 	const seed = 4
 	r := rand.New(rand.NewPCG(seed, 0))
-	recs := someRecords(60)
+	recs := someRecords(40)
 	events, rejects := want(t, recs)
 	h := newHandler(t, memory())
-	for round := range 20 {
+	for round := range 8 {
 		s := memory()
 		h.Store = s
 		for done := 0; done < len(recs); {

@@ -238,29 +238,6 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func FuzzValidJSON(f *testing.F) {
-	for _, s := range []string{`{"a":[1,-0.5e+7,"\u00e9\\",true,false,null,{}]} `, "\"\x7f\xff\"", `01`, `1.`, `-`, `{"a":1,}`, `[,]`, `"\x"`, "nul", "{\"a\"\r\n:1\t}", `"\u001`, "\"\\u\x10111\"", ``} {
-		f.Add([]byte(s))
-	}
-	f.Add([]byte(strings.Repeat("[", 600) + strings.Repeat("]", 600)))
-	f.Fuzz(func(t *testing.T, doc []byte) {
-		err := validJSON(doc)
-		if valid := json.Valid(doc); valid != (err == nil) && err != errDepth {
-			t.Fatalf("encoding/json says %t, here %v: %q", valid, err, doc)
-		}
-		if err != nil {
-			return
-		}
-		var want bytes.Buffer
-		if err := json.Compact(&want, doc); err != nil {
-			t.Fatal(err)
-		}
-		if got := appendCompact(nil, doc); !bytes.Equal(got, want.Bytes()) {
-			t.Fatalf("compacted to %q, want %q", got, want.Bytes())
-		}
-	})
-}
-
 // rec is a record of a delivery: sequence number, arrival in milliseconds, data.
 type rec struct {
 	seq  string

@@ -16,7 +16,7 @@ type generateCmd struct {
 	Start        hour.Hour     `default:"2026-11-23T00" placeholder:"HOUR" help:"The hour in which they begin (${default})."`
 	Duration     time.Duration `default:"24h" placeholder:"TIME" help:"The time over which they arrive (${default})."`
 	Seed         uint64        `default:"1" placeholder:"N" help:"Another seed gives other events; the same always the same bytes (${default})."`
-	MangledEvery int           `default:"0" placeholder:"N" help:"About one in N is damaged on the way and is no JSON; 0 means 10 000, -1 none."`
+	MangledEvery int           `default:"10000" placeholder:"N" help:"About one in N is damaged on the way and is no JSON; 0 means none (${default})."`
 	Output       string        `short:"o" predictor:"file" placeholder:"FILE" help:"Write to this file, which stands only once all is written."`
 }
 
@@ -32,6 +32,9 @@ Examples:
 }
 
 func (cmd generateCmd) Run(ctx context.Context, c *console) error {
+	if cmd.MangledEvery == 0 {
+		cmd.MangledEvery = -1
+	}
 	g, err := generate.New(generate.Config{Seed: cmd.Seed, Start: cmd.Start.Start(), Duration: cmd.Duration, Events: cmd.Events,
 		MangledEvery: cmd.MangledEvery})
 	if err != nil {

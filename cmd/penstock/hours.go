@@ -181,7 +181,7 @@ func describe(ctx context.Context, d *datadir.Dir, l *ledger.Ledger, h hour.Hour
 	if m != nil {
 		row.published(m)
 		if s.batches > m.Batches {
-			row.State, row.Detail = stateLate, fmt.Sprintf("%d batches arrived after it was sealed", s.batches-m.Batches)
+			row.State, row.Detail = stateLate, count(s.batches-m.Batches, "batch", "batches")+" arrived after it was sealed"
 		}
 	} else {
 		row.State = stateWaiting
@@ -266,7 +266,7 @@ func doing(r *ledger.Run) string {
 	case n > 0:
 		return fmt.Sprintf("cluster %d works", r.Clusters[n-1].Number)
 	case len(r.Parts) > 0:
-		return fmt.Sprintf("%d parts compacted", len(r.Parts))
+		return count(len(r.Parts), "part", "parts") + " compacted"
 	case r.Sealed > 0:
 		return "sealed as revision " + r.Revision
 	}

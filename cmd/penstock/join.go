@@ -17,7 +17,7 @@ type joinCmd struct {
 
 // Help implements kong.HelpProvider.
 func (joinCmd) Help() string {
-	return `The blocks are moved bit by bit into one stream, which holds the contents of all files in their order. Many readers stop silently at the end of the first stream of a file that was made with cat; they read this one whole. After an error what was written to standard output has no end, so that no reader takes it for a whole stream.
+	return `The blocks are moved bit by bit into one stream, which holds the contents of all files in their order. Many readers stop silently at the end of the first stream of a file that was made with cat; they read this one whole. Headers, checksums and footers are checked, but blocks are not decoded: damage within one is found by whoever reads it. After an error what was written to standard output has no end, so that no reader takes it for a whole stream.
 
 Examples:
 

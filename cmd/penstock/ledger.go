@@ -86,14 +86,15 @@ func entryText(e *hour.Entry) string {
 	case e.Type == hour.EntrySealed:
 		return "revision " + e.Revision
 	case e.Part != nil:
-		return fmt.Sprintf("part %d: %d events, %s raw, %s", e.Part.Number, e.Part.Events, size(e.Part.Bytes), size(e.Part.Size))
+		return fmt.Sprintf("part %d: %s, %s raw, %s", e.Part.Number, count(e.Part.Events, "event", "events"), size(e.Part.Bytes), size(e.Part.Size))
 	case e.Cluster != nil && e.Type == hour.EntryClusterRequested:
 		return fmt.Sprintf("cluster %d: %s", e.Cluster.Number, e.Cluster.Name)
 	case e.Cluster != nil:
 		return join(": ", fmt.Sprintf("cluster %d %s, %.1f min", e.Cluster.Number, e.Cluster.Verdict, e.Cluster.Minutes), e.Cluster.Reason)
 	case e.Publish != nil:
 		p := e.Publish
-		return fmt.Sprintf("revision %s: %d events, %d rejects, %d parts, %d result files", e.Revision, p.Events, p.RejectN, len(p.Parts), len(p.Results))
+		return fmt.Sprintf("revision %s: %s, %s, %s, %s", e.Revision, count(p.Events, "event", "events"), count(p.RejectN, "reject", "rejects"),
+			count(len(p.Parts), "part", "parts"), count(len(p.Results), "result file", "result files"))
 	}
 	return join(": ", e.Error, e.Status, e.Cause)
 }

@@ -15,6 +15,14 @@ type place struct {
 	Data string `short:"d" default:"${default_data}" predictor:"dir" placeholder:"DIR" env:"PENSTOCK_DATA" help:"The data directory (${default_data} unless given)."`
 }
 
+// AfterApply implements kong's hook: an empty PENSTOCK_DATA is none.
+func (p *place) AfterApply() error {
+	if p.Data == "" {
+		p.Data = DefaultData
+	}
+	return nil
+}
+
 // open opens the data directory for reading.
 func (p place) open(c *console) (*datadir.Dir, error) {
 	return datadir.Open(p.Data, datadir.Options{Now: c.Now})

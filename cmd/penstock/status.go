@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -69,14 +68,13 @@ func (cmd statusCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	if corrupt := slices.ContainsFunc(rows, func(r hourRow) bool { return r.State == stateCorrupt }); corrupt || single {
-		code := rows[0].exit()
-		if corrupt {
-			code = exitCorrupt
+	for _, r := range rows {
+		if r.State == stateCorrupt {
+			return failf(exitCorrupt, "hour %s: %s", r.Hour, r.Detail)
 		}
-		if code != exitOK {
-			return &failure{code: code}
-		}
+	}
+	if code := rows[0].exit(); single && code != exitOK {
+		return &failure{code: code}
 	}
 	return nil
 }
@@ -183,6 +181,9 @@ func (c *console) printHours(rows []hourRow) error {
 }
 
 func hourCells(name string, r hourRow) []string {
+	if r.State == stateCorrupt {
+		return []string{name, "-", "-", "-", "-", "-", "-", "-"}
+	}
 	raw := "-"
 	if r.Bytes > 0 || r.Events == 0 {
 		raw = size(r.Bytes)

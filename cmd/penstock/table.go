@@ -108,3 +108,11 @@ func size(n int64) string {
 	}
 	return ""
 }
+
+// count is a number of things.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

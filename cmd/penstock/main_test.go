@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var updateScripts = flag.Bool("update-scripts", false, "write what commands print into the scripts' cmp files")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"penstock": main})
+}
+
+// TestScripts runs the command as a shell would. Of the scripts' own commands, `exits CODE COMMAND...` runs a command, wants that
+// exit code and, unless it is 0, at most one line on standard error that says what is wrong; `fixture DIR` makes a data
+// directory (see fixture); `flip FILE OFFSET` flips a bit.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *updateScripts,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "")
+			e.Setenv("COLUMNS", "")
+			e.Setenv("GORACE", "atexit_sleep_ms=10") // it is a second else, in each of some 150 processes
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits,
+			"fixture": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(fixture(ts.MkAbs(args[0])))
+			},
+			"flip": func(ts *testscript.TestScript, _ bool, args []string) {
+				b := []byte(ts.ReadFile(args[0]))
+				at, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				b[at] ^= 4
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
+			},
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+	text := ts.ReadFile("stderr")
+	if code != 0 && text != "" && (strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "penstock: ") || len(text) > 1100 || strings.Contains(text, "\x1b")) {
+		ts.Fatalf("standard error is not one clear line: %q", text)
+	}
+}
+
+// helps returns the help text of each command by its name.
+func helps(t *testing.T) map[string]string {
+	t.Helper()
+	var g grammar
+	p, err := newParser(&g, io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, n := range p.Model.Leaves(true) {
+		all[n.Name] = n.Detail
+	}
+	return all
+}
+
+// examples returns the commands of a help text that call penstock, without what a shell would do with their output.
+func examples(help string) [][]string {
+	var all [][]string
+	for line := range strings.SplitSeq(help, "\n") {
+		for part := range strings.SplitSeq(line, " | ") {
+			words := split(strings.TrimSpace(part))
+			if strings.HasPrefix(line, "  ") && len(words) > 0 && words[0] == "penstock" {
+				all = append(all, words[1:])
+			}
+		}
+	}
+	return all
+}
+
+// split splits a shell's words, single quotes included, up to a redirection.
+func split(line string) []string {
+	var words []string
+	word, quoted, open := "", false, false
+	for _, r := range line {
+		switch {
+		case r == '\'':
+			quoted, open = !quoted, true
+		case r == ' ' && !quoted:
+			if open {
+				words = append(words, word)
+			}
+			word, open = "", false
+		case (r == '>' || r == '<') && !quoted && !open:
+			return words
+		default:
+			word, open = word+string(r), true
+		}
+	}
+	if open {
+		words = append(words, word)
+	}
+	return words
+}
+
+func TestEveryCommandHasExamplesThatParse(t *testing.T) {
+	for name, help := range helps(t) {
+		if name == "completion" {
+			continue // its help is the library's
+		}
+		list := examples(help)
+		if len(list) == 0 {
+			t.Errorf("the help of %s has no example", name)
+		}
+		for _, args := range list {
+			var g grammar
+			p, err := newParser(&g, io.Discard, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k, err := p.Parse(levels(args))
+			if err != nil {
+				t.Errorf("example penstock %s: %v", strings.Join(args, " "), err)
+			} else if got := strings.Fields(k.Command())[0]; got != name && !strings.Contains(help, "penstock "+name) {
+				t.Errorf("an example of %s is penstock %s", name, got)
+			}
+		}
+	}
+}
+
+func TestEveryFlagAndCommandSaysWhatItIsFor(t *testing.T) {
+	var g grammar
+	p, err := newParser(&g, io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range p.Model.Leaves(true) {
+		if n.Help == "" {
+			t.Errorf("command %s has no help", n.Name)
+		}
+		if n.Name == "completion" {
+			continue
+		}
+		values := append([]*kong.Value{}, n.Positional...)
+		for _, f := range n.Flags {
+			values = append(values, f.Value)
+		}
+		for _, v := range values {
+			if v.Help == "" || !strings.HasSuffix(v.Help, ".") && !strings.HasSuffix(v.Help, ")") {
+				t.Errorf("%s of %s: help %q is no sentence", v.Name, n.Name, v.Help)
+			}
+		}
+	}
+}

@@ -8,6 +8,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"penstock/internal/hour"
 )
@@ -163,6 +164,18 @@ func Outermost(err error) error {
 		}
 	}
 	return err
+}
+
+// NameOf returns the name under which Lambda reports err once it is Outermost: its Go type's.
+func NameOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	t := reflect.TypeOf(Outermost(err))
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Name()
 }
 
 func as[E error](err error) (error, bool) {

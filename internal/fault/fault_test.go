@@ -29,6 +29,9 @@ func TestAHandlersErrorIsOutermostUnderTheNameThatTheMachineCatches(t *testing.T
 		if got := fault.Outermost(fmt.Errorf("do this: %w", fmt.Errorf("do that: %w", c.err))); got != c.err {
 			t.Errorf("%s comes out as %T", name, got)
 		}
+		if got := fault.NameOf(fmt.Errorf("do this: %w", c.err)); got != name {
+			t.Errorf("%s is reported as %s", name, got)
+		}
 		if got := fault.KindOf(name); got != c.kind {
 			t.Errorf("%s is %s, want %s", name, got, c.kind)
 		}

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -43,10 +44,7 @@ type JudgeOut struct {
 }
 
 // Judge judges clusters. It is safe for concurrent use.
-type Judge struct {
-	Ledger    *ledger.Ledger
-	Playbooks Playbooks
-}
+type Judge struct{ Ledger *ledger.Ledger }
 
 // Handle judges a cluster and writes the judgement down with the minutes that the cluster took. The first judgement of a
 // cluster stands. Errors are *fault.StepFailed, *fault.ClusterTooOld, *fault.ClusterFailed after the last cluster,
@@ -67,16 +65,12 @@ func (j *Judge) Handle(ctx context.Context, in JudgeIn) (out JudgeOut, err error
 		return JudgeOut{}, err
 	}
 	if !c.Ended {
-		book, _, err := j.Playbooks.Playbook(ctx)
-		if err != nil {
-			return JudgeOut{}, err
-		}
 		created := in.Status.Timeline.CreationDateTime.Time
 		if created.IsZero() {
 			created = c.RequestedAt.Time
 		}
 		age := j.Ledger.Now().Sub(created)
-		v := judge(in.Status, in.Steps, age, time.Duration(book.Cluster.MaxMinutes)*time.Minute)
+		v := judge(in.Status, in.Steps, age, time.Duration(cmp.Or(c.MaxMinutes, maxMinutes))*time.Minute)
 		if v.what == "" {
 			return JudgeOut{JudgedWatch, in.Cluster}, nil
 		}
@@ -115,6 +109,9 @@ func outcome(h hour.Hour, c *ledger.Cluster) (JudgeOut, error) {
 
 // minutes are d's, to the hundredth.
 func minutes(d time.Duration) float64 { return math.Round(max(0, d.Minutes())*100) / 100 }
+
+// maxMinutes is how long a cluster may live that was asked for without a limit.
+const maxMinutes = 24 * 60
 
 // maxReason is how much of a reason is kept, in bytes.
 const maxReason = 1024

@@ -93,7 +93,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (out Out, err error) {
 		}
 		return &hour.Entry{
 			ID: fmt.Sprintf("%s/ClusterRequested/%d", in.Execution, in.Cluster), Type: hour.EntryClusterRequested, Run: in.N, Execution: in.Execution,
-			Revision: in.Revision, Playbook: &ref, Cluster: &hour.Cluster{Number: in.Cluster, Name: name},
+			Revision: in.Revision, Playbook: &ref, Cluster: &hour.Cluster{Number: in.Cluster, Name: name, MaxMinutes: book.Cluster.MaxMinutes},
 		}, nil
 	})
 	if err != nil {

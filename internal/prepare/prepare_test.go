@@ -78,7 +78,7 @@ func (w *world) books() Playbooks {
 	return cluster.StoredPlaybook{Store: w.store, Key: cluster.PlaybookKey("video")}
 }
 
-func (w *world) judge() *Judge { return &Judge{Ledger: w.l, Playbooks: w.books()} }
+func (w *world) judge() *Judge { return &Judge{w.l} }
 
 func (w *world) state() *ledger.State { return must(w.l.Read(ctx, hr)) }
 
@@ -278,7 +278,7 @@ func TestPreparingAndJudgingSurviveDeathAndLostAnswers(t *testing.T) {
 		sick(func(l *ledger.Ledger) { h := *w.h; h.Ledger = l; h.Handle(ctx, in(1)) })
 		must(w.h.Handle(ctx, in(1)))
 		done := judged(1, "TERMINATED", "", "COMPLETED")
-		sick(func(l *ledger.Ledger) { (&Judge{l, w.books()}).Handle(ctx, done) })
+		sick(func(l *ledger.Ledger) { (&Judge{l}).Handle(ctx, done) })
 		must(w.judge().Handle(ctx, done))
 		if s := w.state(); s.Last != 5 || len(s.Ignored) != 0 || s.Run(1).Cluster(1).Verdict != hour.VerdictCompleted {
 			t.Errorf("%d entries, %v ignored", s.Last, s.Ignored)

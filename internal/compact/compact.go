@@ -27,7 +27,6 @@ type Source interface {
 // Hours is what compaction needs of the hours bucket.
 type Hours interface {
 	List(ctx context.Context, prefix string) iter.Seq2[store.Object, error]
-	Get(ctx context.Context, key string, max int64) ([]byte, store.Object, error)
 	GetRange(ctx context.Context, key, etag string, off, n int64) (io.ReadCloser, error)
 	CreateFrom(ctx context.Context, key string, r io.Reader) (store.Object, error)
 }
@@ -35,6 +34,7 @@ type Hours interface {
 // Ledger is what compaction needs of the hours' ledgers.
 type Ledger interface {
 	Read(ctx context.Context, h hour.Hour) (*ledger.State, error)
+	ReadSeal(ctx context.Context, ref hour.Ref) (*hour.Seal, error)
 	Append(ctx context.Context, h hour.Hour, decide func(*ledger.State) (*hour.Entry, error)) (*ledger.State, error)
 }
 
@@ -45,6 +45,7 @@ type Handler struct {
 	Ledger  Ledger
 	Keys    hour.Keys
 	Procs   int // goroutines that compress; 0 means 1
+	Fetch   int // objects read at a time, up to 32; 0 means 1, in the caller's goroutine
 	// Compute runs pure work; nil runs it in place. The one-machine engine lets it run beside its event loop.
 	Compute func(fn func())
 }
@@ -92,7 +93,7 @@ func (h *Handler) compact(ctx context.Context, in In) (Out, error) {
 	if run.Seal == nil || run.Revision != in.Revision {
 		return Out{}, &fault.BadInput{Detail: fmt.Sprintf("run %d of hour %s has not sealed revision %s", in.N, in.Hour, in.Revision)}
 	}
-	s, err := ledger.ReadSeal(ctx, h.Hours, h.Keys, *run.Seal)
+	s, err := h.Ledger.ReadSeal(ctx, *run.Seal)
 	if err != nil {
 		return Out{}, err
 	}
@@ -148,10 +149,13 @@ func (h *Handler) earlier(ctx context.Context, state *ledger.State, e *hour.Entr
 		if b.Part != nil && stands && err == nil {
 			stands, err = h.stands(ctx, &b.Part.File)
 		}
+		if err != nil {
+			return false, err
+		}
 		if stands {
 			e.Part, e.Rejects = b.Part, b.Rejects
+			return true, nil
 		}
-		return stands, err
 	}
 	return false, nil
 }
@@ -170,28 +174,17 @@ func (h *Handler) stands(ctx context.Context, f *hour.File) (bool, error) {
 // part writes one part's file.
 func (h *Handler) part(ctx context.Context, s *hour.Seal, n int) (*hour.Part, error) {
 	plan := s.Parts[n]
-	r := h.newReader(ctx, s.Pieces[plan.From:plan.To], events)
+	r := h.newReader(ctx, s.Pieces[plan.From:plan.To], events, plan.Events)
 	f, err := h.create(ctx, h.Keys.PartKey(s.Hour, s.Revision, n), r)
 	if err != nil {
 		return nil, err
-	}
-	if r.lines != plan.Events {
-		return nil, &fault.Corrupt{Key: f.Key, Detail: fmt.Sprintf("%d events instead of %d", r.lines, plan.Events)}
 	}
 	return &hour.Part{File: *f, Number: n, Events: r.lines, Bytes: r.raw}, nil
 }
 
 // rejects writes the hour's rejects, all parts' together.
 func (h *Handler) rejects(ctx context.Context, s *hour.Seal) (*hour.File, error) {
-	r := h.newReader(ctx, s.Pieces, rejects)
-	f, err := h.create(ctx, h.Keys.HourRejectsKey(s.Hour, s.Revision), r)
-	if err != nil {
-		return nil, err
-	}
-	if r.lines != s.Rejects {
-		return nil, &fault.Corrupt{Key: f.Key, Detail: fmt.Sprintf("%d rejects instead of %d", r.lines, s.Rejects)}
-	}
-	return f, nil
+	return h.create(ctx, h.Keys.HourRejectsKey(s.Hour, s.Revision), h.newReader(ctx, s.Pieces, rejects, s.Rejects))
 }
 
 // create writes a file if it is absent. What stands under its key was written by an earlier try: it must be the same.

@@ -12,6 +12,8 @@ import (
 	"penstock/internal/bzip2"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // kind says which of a piece's two objects is read.
@@ -27,15 +29,21 @@ const (
 	ahead       = 32       // objects fetched at a time
 	aheadBytes  = 16 << 20 // compressed bytes fetched at a time
 	maxObject   = 64 << 20 // bytes of one archive object
+
+	// maxRejects is how long one batch's rejects may be, decoded. Each mangled sub-record becomes a line of more than 200
+	// bytes however short it was, so that a batch's rejects can be ten times as long as its payload.
+	maxRejects = 256 << 20
 )
 
 // reader makes a part as it is read: it fetches the next objects, joins them into its buffer, and hands that out. It
-// lives in the caller's goroutine; only the joining, which is pure, may run elsewhere.
+// lives in the caller's goroutine; only the joining, which is pure, and the fetching, if the handler allows it, run
+// elsewhere.
 type reader struct {
 	h      *Handler
 	ctx    context.Context
 	pieces []hour.Piece
 	kind   kind
+	want   int // events or rejects in all
 
 	next   int // piece to fetch next
 	out    bytes.Buffer
@@ -49,8 +57,8 @@ type reader struct {
 	err    error
 }
 
-func (h *Handler) newReader(ctx context.Context, pieces []hour.Piece, k kind) *reader {
-	r := &reader{h: h, ctx: ctx, pieces: pieces, kind: k, hash: sha256.New()}
+func (h *Handler) newReader(ctx context.Context, pieces []hour.Piece, k kind, want int) *reader {
+	r := &reader{h: h, ctx: ctx, pieces: pieces, kind: k, want: want, hash: sha256.New()}
 	r.join = bzip2.NewJoiner(&r.out)
 	r.join.Procs = h.Procs
 	return r
@@ -84,36 +92,25 @@ func (r *reader) advance() error {
 	if r.closed {
 		return io.EOF
 	}
-	var batch []source
-	size := int64(0)
-	for r.next < len(r.pieces) && len(batch) < ahead && size < aheadBytes {
-		p := &r.pieces[r.next]
-		r.next++
-		f, n := p.Object, p.Events
-		if r.kind == rejects {
-			f, n = p.RejectsFile, p.Rejects
-		}
-		if f == nil || n == 0 {
-			continue
-		}
-		s, err := r.fetch(p, f)
-		if err != nil {
-			return err
-		}
-		batch = append(batch, s)
-		size += int64(len(s.data))
+	batch, err := r.fetchNext()
+	if err != nil {
+		return err
 	}
-	var err error
 	work := func() {
 		for i := range batch {
 			if err = r.add(&batch[i]); err != nil {
 				return
 			}
 		}
-		if r.next == len(r.pieces) {
-			r.closed = true
-			err = r.join.Close()
+		if r.next < len(r.pieces) {
+			return
 		}
+		r.closed = true
+		if r.lines != r.want { // before the end is seen: nothing is created
+			err = &fault.Corrupt{Key: "seal", Detail: fmt.Sprintf("%d lines instead of %d", r.lines, r.want)}
+			return
+		}
+		err = r.join.Close()
 	}
 	if r.h.Compute != nil {
 		r.h.Compute(work)
@@ -123,35 +120,64 @@ func (r *reader) advance() error {
 	return err
 }
 
-// fetch reads one object whole and, where it is taken in part, works out which lines.
-func (r *reader) fetch(p *hour.Piece, f *hour.File) (source, error) {
-	s := source{piece: p, file: f}
-	if f.Size > maxObject {
-		return s, &fault.Corrupt{Key: f.Key, Detail: "larger than any archive object"}
+// fetchNext reads the next objects, up to a number and a size.
+func (r *reader) fetchNext() ([]source, error) {
+	var batch []source
+	for size := int64(0); r.next < len(r.pieces) && len(batch) < ahead && size < aheadBytes; r.next++ {
+		p := &r.pieces[r.next]
+		f, n := p.Object, p.Events
+		if r.kind == rejects {
+			f, n = p.RejectsFile, p.Rejects
+		}
+		if f == nil || n == 0 {
+			continue
+		}
+		if f.Size < 0 || f.Size > maxObject {
+			return nil, &fault.Corrupt{Key: f.Key, Detail: "not of an archive object's size"}
+		}
+		batch = append(batch, source{piece: p, file: f})
+		size += f.Size
 	}
-	body, err := r.h.Archive.GetRange(r.ctx, f.Key, f.ETag, 0, -1)
+	if r.h.Fetch <= 1 {
+		for i := range batch {
+			if err := r.fetch(r.ctx, &batch[i]); err != nil {
+				return nil, err
+			}
+		}
+		return batch, nil
+	}
+	g, ctx := errgroup.WithContext(r.ctx)
+	g.SetLimit(min(r.h.Fetch, ahead))
+	for i := range batch {
+		g.Go(func() error { return r.fetch(ctx, &batch[i]) })
+	}
+	return batch, g.Wait()
+}
+
+// fetch reads one object whole and, where it is taken in part, works out which lines.
+func (r *reader) fetch(ctx context.Context, s *source) error {
+	body, err := r.h.Archive.GetRange(ctx, s.file.Key, s.file.ETag, 0, -1)
 	if err != nil {
-		return s, err
+		return err
 	}
 	defer body.Close()
-	s.data = make([]byte, 0, f.Size+1)
-	buf := bytes.NewBuffer(s.data)
-	if _, err := buf.ReadFrom(io.LimitReader(body, f.Size+1)); err != nil {
-		return s, err
+	buf := bytes.NewBuffer(make([]byte, 0, s.file.Size+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(body, s.file.Size+1)); err != nil {
+		return err
 	}
 	s.data = buf.Bytes()
-	if int64(len(s.data)) != f.Size || hour.SHA256(s.data) != f.SHA256 {
-		return s, &fault.Corrupt{Key: f.Key, Detail: "not the bytes that its index names"}
+	if int64(len(s.data)) != s.file.Size || hour.SHA256(s.data) != s.file.SHA256 {
+		return &fault.Corrupt{Key: s.file.Key, Detail: "not the bytes that its index names"}
 	}
-	if !p.Whole() {
-		s.keep, err = r.keep(p)
+	if !s.piece.Whole() {
+		s.keep, err = r.keep(ctx, s.piece)
 	}
-	return s, err
+	return err
 }
 
 // keep turns the rows taken from a batch into runs of lines of its object.
-func (r *reader) keep(p *hour.Piece) ([][2]int, error) {
-	data, _, err := r.h.Archive.Get(r.ctx, p.Index.Key, hour.MaxDocument)
+func (r *reader) keep(ctx context.Context, p *hour.Piece) ([][2]int, error) {
+	data, _, err := r.h.Archive.Get(ctx, p.Index.Key, hour.MaxDocument)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +262,7 @@ func (r *reader) decompress(s *source) ([]byte, error) {
 		r.decode.Reset(bytes.NewReader(s.data))
 	}
 	buf := bytes.NewBuffer(r.text[:0])
-	limit := int64(maxObject)
+	limit := int64(maxRejects)
 	if r.kind == events {
 		limit = s.piece.Bytes
 	}

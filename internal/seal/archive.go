@@ -9,47 +9,99 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
-	"penstock/internal/ledger"
 	"penstock/internal/store"
+	"penstock/internal/stream"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // lateArchive is how long after its arrival a batch may be archived before the hour is read through: older records may
 // have left the stream unseen.
 const lateArchive = 5 * 24 * time.Hour
 
-// committed lists what the archive has committed of an hour. A batch whose index stands but whose object does not is
-// an error: nothing of it may be lost silently.
-func (h *Handler) committed(ctx context.Context, hr hour.Hour) ([]Batch, error) {
+// committed lists what the archive has committed of an hour. Indexes that known holds are not read again: they are
+// written once.
+//
+// Objects are listed after indexes because they are written before them: of a batch that is committed meanwhile both
+// are seen, or neither. Of rejects, which lie among the indexes, one may be missed, and is then looked up.
+func (h *Handler) committed(ctx context.Context, hr hour.Hour, known []Batch) ([]Batch, error) {
+	before := map[string]Batch{}
+	for _, b := range known {
+		before[b.Ref.Key] = b
+	}
 	etags := map[string]string{}
-	var indexes []string
-	for _, prefix := range []string{h.Keys.DataPrefix(hr), h.Keys.HourPrefix(hr)} {
+	var indexes []store.Object
+	for _, prefix := range []string{h.Keys.HourPrefix(hr), h.Keys.DataPrefix(hr)} {
 		for o, err := range h.Archive.List(ctx, prefix) {
 			if err != nil {
 				return nil, err
 			}
 			if _, ok := h.Keys.ParseIndexKey(o.Key); ok {
-				indexes = append(indexes, o.Key)
+				indexes = append(indexes, o)
 			} else {
 				etags[o.Key] = o.ETag
 			}
 		}
 	}
-	batches := make([]Batch, 0, len(indexes))
-	for _, key := range indexes {
-		x, ref, err := h.index(ctx, key)
-		if err != nil {
-			return nil, err
+	batches := make([]Batch, len(indexes))
+	err := h.each(ctx, len(indexes), func(ctx context.Context, i int) (err error) {
+		b, ok := before[indexes[i].Key]
+		if !ok || b.etag != indexes[i].ETag {
+			b = Batch{etag: indexes[i].ETag}
+			if b.Index, b.Ref, err = h.index(ctx, indexes[i].Key); err != nil {
+				return err
+			}
 		}
-		b := Batch{Index: x, Ref: ref}
-		if x.Object != nil {
+		batches[i] = b
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range batches {
+		b := &batches[i]
+		if x := b.Index; x.Object != nil {
 			b.ObjectETag = etags[x.Object.Key]
 		}
-		if x.RejectsFile != nil {
-			b.RejectsETag = etags[x.RejectsFile.Key]
+		if x := b.Index; x.RejectsFile != nil {
+			if b.RejectsETag, err = h.etag(ctx, etags, x.RejectsFile.Key); err != nil {
+				return nil, err
+			}
 		}
-		batches = append(batches, b)
 	}
 	return batches, nil
+}
+
+// etag returns the version of an object that was listed, or is now; "" if there is none.
+func (h *Handler) etag(ctx context.Context, listed map[string]string, key string) (string, error) {
+	if etag, ok := listed[key]; ok {
+		return etag, nil
+	}
+	for o, err := range h.Archive.List(ctx, key) {
+		if err != nil || o.Key == key {
+			return o.ETag, err
+		}
+		break
+	}
+	return "", nil
+}
+
+// each runs fn for 0 to n-1, as many at a time as the handler reads.
+func (h *Handler) each(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	if h.Fetch <= 1 { // in the caller's goroutine and in order
+		for i := range n {
+			if err := fn(ctx, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(h.Fetch)
+	for i := range n {
+		g.Go(func() error { return fn(ctx, i) })
+	}
+	return g.Wait()
 }
 
 func (h *Handler) index(ctx context.Context, key string) (*hour.Index, hour.Ref, error) {
@@ -106,11 +158,16 @@ func (h *Handler) archivedShards(ctx context.Context, hr hour.Hour, batches []Ba
 			last[s.Shard] = o.Key // in the order of first sequence numbers
 		}
 	}
-	for _, key := range slices.Sorted(maps.Values(last)) {
-		x, _, err := h.index(ctx, key)
-		if err != nil {
-			return nil, err
-		}
+	keys := slices.Sorted(maps.Values(last))
+	next := make([]*hour.Index, len(keys))
+	err := h.each(ctx, len(keys), func(ctx context.Context, i int) (err error) {
+		next[i], _, err = h.index(ctx, keys[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range next {
 		if x.Writer == hour.WriterMapping && !x.LastArrival.Before(end) {
 			at(x.Shard).after = x
 		}
@@ -118,7 +175,13 @@ func (h *Handler) archivedShards(ctx context.Context, hr hour.Hour, batches []Ba
 	return shards, nil
 }
 
-// mapping reads the mapping's state and says whether it changed since the previous hour was sealed.
+// mappingLookBack is how many hours before the hour are searched for what the mapping was when the hour began.
+const mappingLookBack = 24
+
+// mapping reads the mapping's state and says whether it may have changed since the hour began: every earlier hour's
+// seal back to one that was made before the hour has to show the same mapping. (The previous hour's own seal does not
+// suffice: it is made within this hour, and a change before it may have skipped records of both.) Where there is no
+// such seal, a mapping that began at the trim horizon skipped nothing.
 func (h *Handler) mapping(ctx context.Context, hr hour.Hour) (*hour.Mapping, bool, error) {
 	if h.Mapping == nil {
 		return nil, false, nil
@@ -127,21 +190,38 @@ func (h *Handler) mapping(ctx context.Context, hr hour.Hour) (*hour.Mapping, boo
 	if err != nil {
 		return nil, false, err
 	}
-	changed := m.Factor > 1 || m.Filtered
-	st, err := h.Ledger.Read(ctx, hr.Add(-1))
-	if err != nil {
-		return nil, false, err
+	if m.Factor > 1 || m.Filtered {
+		return &m, true, nil
 	}
-	if p := st.Published(); p != nil {
-		before, err := ledger.ReadSeal(ctx, h.Hours, h.Keys, p.Publish.Seal)
+	for back := 1; back <= mappingLookBack; back++ {
+		st, err := h.Ledger.Read(ctx, hr.Add(-back))
 		if err != nil {
 			return nil, false, err
 		}
-		if before.Mapping != nil && *before.Mapping != m {
-			changed = true
+		earliest := time.Time{}
+		for _, run := range st.Runs {
+			if run.Seal == nil {
+				continue
+			}
+			s, err := h.Ledger.ReadSeal(ctx, *run.Seal)
+			if err != nil {
+				return nil, false, err
+			}
+			if s.Mapping == nil {
+				continue
+			}
+			if *s.Mapping != m {
+				return &m, true, nil
+			}
+			if earliest.IsZero() || s.SealedAt.Before(earliest) {
+				earliest = s.SealedAt.Time
+			}
+		}
+		if !earliest.IsZero() && !earliest.After(hr.Start()) {
+			return &m, false, nil
 		}
 	}
-	return &m, changed, nil
+	return &m, m.Start != stream.TrimHorizon, nil
 }
 
 // Adds says whether batches that came after a published seal add anything to it. The due stage asks it before it

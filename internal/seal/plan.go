@@ -6,7 +6,6 @@ import (
 	"sort"
 	"strings"
 
-	"penstock/internal/fault"
 	"penstock/internal/hour"
 )
 
@@ -16,6 +15,8 @@ type Batch struct {
 	Ref         hour.Ref
 	ObjectETag  string // "" if the batch has no events
 	RejectsETag string // "" if the batch has no rejects
+
+	etag string // the index's version
 }
 
 // span is a run of sequence numbers that is taken already.
@@ -202,15 +203,16 @@ const (
 	PartObjects = 20_000
 )
 
-// Parts cuts the pieces into parts by compressed size and count of objects. Pieces without events go with their
-// neighbours; a selection of rejects alone is one part without events, for which no file is written.
+// Parts cuts the pieces into parts by compressed size and count of objects. Pieces of which no events are taken go with
+// their neighbours, so that every part has events; only a selection of rejects alone is one part without, for which no
+// file is written.
 func Parts(pieces []hour.Piece, maxBytes int64, maxObjects int) []hour.PartPlan {
 	var parts []hour.PartPlan
 	var size int64
 	objects := 0
 	for i, p := range pieces {
 		var n int64
-		if p.Object != nil {
+		if p.Object != nil && p.Events > 0 {
 			n = p.Object.Size
 		}
 		last := len(parts) - 1
@@ -226,13 +228,4 @@ func Parts(pieces []hour.Piece, maxBytes int64, maxObjects int) []hour.PartPlan 
 		}
 	}
 	return parts
-}
-
-// check holds a selection against the published seal: every event and reject of that one is in this one.
-func check(published *hour.Seal, s *Selection) error {
-	if published != nil && (s.Events < published.Events || s.Rejects < published.Rejects) {
-		return &fault.ArchiveExpired{Hour: published.Hour.String(),
-			Detail: fmt.Sprintf("%d events were published, %d are archived", published.Events, s.Events)}
-	}
-	return nil
 }

@@ -11,8 +11,11 @@ import (
 	"penstock/internal/stream"
 )
 
-// maxPages bounds how far one shard is read in one call; the machine asks again.
-const maxPages = 200
+// Limits of one call's reading of one shard, in answers of the stream; the machine asks again.
+const (
+	maxPages    = 200
+	enoughPages = 10 // once something is behind: the archive reads the same shard and needs the throughput
+)
 
 // proof is what shows that an hour is complete, or what it waits for.
 type proof struct {
@@ -55,6 +58,7 @@ func (h *Handler) prove(ctx context.Context, hr hour.Hour, shards map[string]*ar
 	if full {
 		p.kind = hour.ProofFull
 	}
+	lost := &givenUp{h: h, hr: hr}
 	var waiting []string
 	for _, s := range list {
 		a := shards[s.ID]
@@ -66,7 +70,7 @@ func (h *Handler) prove(ctx context.Context, hr hour.Hour, shards map[string]*ar
 			p.shards = append(p.shards, hour.ShardProof{Shard: s.ID, How: "archived", Sequence: a.after.Last, Arrival: &t})
 			continue
 		}
-		sp, behind, err := h.readShard(ctx, s.ID, hr, a, begin, end, full)
+		sp, behind, err := h.readShard(ctx, tail{shard: s.ID, hour: hr, archived: a, begin: begin, end: end, full: full, lost: lost})
 		if err != nil {
 			return nil, err
 		}
@@ -83,19 +87,38 @@ func (h *Handler) prove(ctx context.Context, hr hour.Hour, shards map[string]*ar
 // safety is how far within retention the hour must lie for the stream to prove anything.
 const safety = time.Hour
 
+// tail is what is to be read of a shard.
+type tail struct {
+	shard      string
+	hour       hour.Hour
+	archived   *archived
+	begin, end time.Time // the hour, and the margin on either side
+	full       bool      // from the hour's begin, whatever is archived
+	lost       *givenUp
+}
+
 // readShard reads a shard after its last archived record of the hour (or from the hour's begin) until a record, the
-// tip, or the shard's end shows that no unarchived record of the hour remains.
-func (h *Handler) readShard(ctx context.Context, shard string, hr hour.Hour, a *archived, begin, end time.Time, full bool) (*hour.ShardProof, string, error) {
-	start := stream.Start{Type: stream.AtTimestamp, Time: begin}
-	if a.last != nil && !full {
-		start = stream.Start{Type: stream.AfterSequence, Sequence: string(a.last.Last)}
+// tip, or the shard's end shows that no unarchived record of the hour remains; else it says how many do.
+func (h *Handler) readShard(ctx context.Context, t tail) (*hour.ShardProof, string, error) {
+	start := stream.Start{Type: stream.AtTimestamp, Time: t.begin}
+	if last := t.archived.last; last != nil && !t.full {
+		start = stream.Start{Type: stream.AfterSequence, Sequence: string(last.Last)}
 	}
-	it, err := h.Stream.Iterator(ctx, shard, start)
+	it, err := h.Stream.Iterator(ctx, t.shard, start)
 	if err != nil {
 		return nil, "", err
 	}
 	behind := 0
-	for range maxPages {
+	found := func(how string) (*hour.ShardProof, string, error) {
+		if behind > 0 {
+			return nil, fmt.Sprintf("%s: %d records behind", t.shard, behind), nil
+		}
+		return &hour.ShardProof{Shard: t.shard, How: how}, "", nil
+	}
+	for n := range maxPages {
+		if behind > 0 && n >= enoughPages {
+			return nil, fmt.Sprintf("%s: %d records behind, and more", t.shard, behind), nil
+		}
 		page, err := h.Stream.Records(ctx, it, stream.MaxRead)
 		if err != nil {
 			return nil, "", err
@@ -104,36 +127,44 @@ func (h *Handler) readShard(ctx context.Context, shard string, hr hour.Hour, a *
 			arrival := r.Arrival.Round(time.Millisecond)
 			seq, err := hour.ParseSequence(r.Sequence)
 			if err != nil {
-				return nil, "", fmt.Errorf("read shard %s: %w", shard, err)
+				return nil, "", fmt.Errorf("read shard %s: %w", t.shard, err)
 			}
-			if hr.Contains(arrival) {
-				if _, ok := a.covered.find(seq); !ok {
+			if t.hour.Contains(arrival) {
+				due, err := t.unarchived(ctx, seq)
+				if err != nil {
+					return nil, "", err
+				}
+				if due {
 					behind++
 				}
 				continue
 			}
-			if !arrival.Before(end) {
-				if behind > 0 {
-					return nil, waitingFor(shard, behind), nil
-				}
-				t := hour.At(arrival)
-				return &hour.ShardProof{Shard: shard, How: "record", Sequence: seq, Arrival: &t}, "", nil
+			if arrival.Before(t.end) {
+				continue
 			}
+			p, waiting, err := found("record")
+			if p != nil {
+				at := hour.At(arrival)
+				p.Sequence, p.Arrival = seq, &at
+			}
+			return p, waiting, err
 		}
-		if page.Next == "" || page.BehindTip == 0 {
-			if behind > 0 {
-				return nil, waitingFor(shard, behind), nil
-			}
-			if page.Next == "" {
-				return &hour.ShardProof{Shard: shard, How: "end"}, "", nil
-			}
-			return &hour.ShardProof{Shard: shard, How: "tip"}, "", nil
+		switch {
+		case page.Next == "":
+			return found("end")
+		case page.BehindTip == 0:
+			return found("tip")
 		}
 		it = page.Next
 	}
-	return nil, fmt.Sprintf("%s: more than %d pages behind the tip", shard, maxPages), nil
+	return nil, fmt.Sprintf("%s: more than %d pages behind the tip", t.shard, maxPages), nil
 }
 
-func waitingFor(shard string, behind int) string {
-	return fmt.Sprintf("%s: %d records behind", shard, behind)
+// unarchived says whether a record of the hour is still to be archived.
+func (t *tail) unarchived(ctx context.Context, s hour.Sequence) (bool, error) {
+	if _, ok := t.archived.covered.find(s); ok {
+		return false, nil
+	}
+	lost, err := t.lost.has(ctx, t.shard, s)
+	return !lost, err
 }

@@ -47,6 +47,7 @@ type Mapping interface {
 // Ledger is what sealing needs of the hours' ledgers.
 type Ledger interface {
 	Read(ctx context.Context, h hour.Hour) (*ledger.State, error)
+	ReadSeal(ctx context.Context, ref hour.Ref) (*hour.Seal, error)
 	Append(ctx context.Context, h hour.Hour, decide func(*ledger.State) (*hour.Entry, error)) (*ledger.State, error)
 }
 
@@ -54,7 +55,7 @@ type Ledger interface {
 type Handler struct {
 	Archive  Archive
 	Hours    Hours
-	Failure  Archive // the failure destination; nil for none
+	Failure  Archive // the failure destination of the archive's mapping, and of no other; nil for none
 	Stream   Stream
 	Mapping  Mapping // nil: the mapping never changes
 	Ledger   Ledger
@@ -63,6 +64,8 @@ type Handler struct {
 	Margin   time.Duration // after the hour's end, given to what is under way
 	Deadline time.Duration // of one run's waiting, from its start
 	PartSize int64         // compressed bytes of a part; 0 for PartBytes
+	// Fetch is how many indexes are read at a time; 0 means 1, in the caller's goroutine.
+	Fetch int
 }
 
 // In is the input of the state Seal.
@@ -112,7 +115,7 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	before, err := h.committed(ctx, in.Hour)
+	before, err := h.committed(ctx, in.Hour, nil)
 	if err != nil {
 		return Out{}, err
 	}
@@ -138,7 +141,7 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	batches, err := h.committed(ctx, in.Hour)
+	batches, err := h.committed(ctx, in.Hour, before)
 	if err != nil {
 		return Out{}, err
 	}
@@ -159,8 +162,14 @@ func (h *Handler) stated(published *hour.Seal, batches []Batch) (*hour.Seal, err
 	if err != nil {
 		return nil, err
 	}
-	if err := check(published, sel); err != nil {
-		return nil, err
+	from := 0
+	if published != nil {
+		from = len(published.Pieces)
+	}
+	for _, p := range sel.Pieces[from:] {
+		if gone := unheld(&p); gone != "" {
+			return nil, &fault.Corrupt{Key: gone, Detail: "an index names it, but it is not in the archive"}
+		}
 	}
 	s := &hour.Seal{Version: hour.Version, Layout: hour.Layout, Pieces: sel.Pieces, Duplicates: sel.Duplicates,
 		Events: sel.Events, Rejects: sel.Rejects, Bytes: sel.Bytes}
@@ -179,6 +188,17 @@ func (h *Handler) stated(published *hour.Seal, batches []Batch) (*hour.Seal, err
 		}
 	}
 	return s, nil
+}
+
+// unheld names an object of a piece that was not in the archive when it was listed, or "". Nothing of it may be lost
+// silently.
+func unheld(p *hour.Piece) string {
+	for _, f := range []*hour.File{p.Object, p.RejectsFile} {
+		if f != nil && f.ETag == "" {
+			return f.Key
+		}
+	}
+	return ""
 }
 
 // write creates the seal and tells the ledger. A seal of the same revision that stands already stays: it says the same.
@@ -215,7 +235,10 @@ func (h *Handler) write(ctx context.Context, in In, published, s *hour.Seal) (Ou
 		}
 		return e, nil
 	})
-	return out, err
+	if err != nil {
+		return Out{}, err
+	}
+	return out, nil
 }
 
 // published reads the seal of the published revision, nil if none is.
@@ -224,5 +247,5 @@ func (h *Handler) published(ctx context.Context, st *ledger.State) (*hour.Seal, 
 	if p == nil {
 		return nil, nil
 	}
-	return ledger.ReadSeal(ctx, h.Hours, h.Keys, p.Publish.Seal)
+	return h.Ledger.ReadSeal(ctx, p.Publish.Seal)
 }

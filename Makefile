@@ -18,7 +18,7 @@ bin: ## build the command line tools into bin/
 	@go build -trimpath -o bin/ ./cmd/...
 
 run: bin ## run a day (or INPUT=file.ndjson [CLOCK=field] [FORMAT=text] [DATA=dir]) through the whole path
-	@bin/penstock --data $(DATA) run $(if $(INPUT),$(INPUT)) $(if $(CLOCK),--clock $(CLOCK)) --format $(FORMAT) --seed $(SEED) $(ARGS)
+	@bin/penstock run $(INPUT) --data $(DATA) $(if $(CLOCK),--clock $(CLOCK)) --format $(FORMAT) --seed $(SEED) $(ARGS)
 
 test: ## everything that needs no server, with the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m ./...

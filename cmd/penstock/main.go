@@ -18,6 +18,8 @@ import (
 
 // grammar is the command line: one field a command, each in a file of its own.
 type grammar struct {
+	Run    runCmd    `cmd:"" group:"hours" help:"Run a file of events, or a generated day, through the whole path."`
+	Rerun  rerunCmd  `cmd:"" group:"hours" help:"Run an hour once more."`
 	Status statusCmd `cmd:"" group:"hours" help:"Show the hours: what is archived, published, running or failed."`
 	Files  filesCmd  `cmd:"" group:"hours" help:"List the files that hold an hour, from its manifest."`
 	Cat    catCmd    `cmd:"" group:"hours" help:"Print the events of an hour."`
@@ -29,6 +31,8 @@ type grammar struct {
 	ASL      aslCmd      `cmd:"" name:"asl" group:"tools" help:"Run a state machine file with mocked tasks."`
 	Bzip2    bzip2Cmd    `cmd:"" name:"bzip2" group:"tools" help:"Compress or decompress, on several cores."`
 	Join     joinCmd     `cmd:"" group:"tools" help:"Join bzip2 files into one stream without decoding them."`
+
+	Rollup rollupCmd `cmd:"" hidden:"" passthrough:""`
 
 	Completion kongcompletion.Completion `cmd:"" group:"about" help:"Say how to switch on completion in your shell."`
 	Version    versionCmd                `cmd:"" group:"about" help:"Print the version."`

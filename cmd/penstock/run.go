@@ -66,7 +66,7 @@ func (cmd runCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	s, err := local.OpenSession(ctx, cmd.Data, fmt.Sprintf("penstock run, process %d", os.Getpid()), c.Now)
+	s, err := local.OpenSession(ctx, cmd.Data, "penstock run", c.Now)
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,12 @@ import (
 // layers lists the packages from the bottom up: one may import those of the layers below only. Packages that are not
 // listed stand on top.
 var layers = [][]string{
-	{"internal/hour", "internal/clock", "internal/bzip2", "internal/emf", "internal/generate", "internal/cost"},
-	{"internal/fault", "internal/env"},
-	{"internal/store", "internal/stream", "internal/trace", "internal/playbook", "internal/rollup", "internal/asl"},
-	{"internal/store/storefault", "internal/stream/streamfault", "internal/stream/kpl", "internal/emr", "internal/ledger", "internal/datadir"},
+	{"internal/hour", "internal/clock", "internal/bzip2", "internal/emf", "internal/generate", "internal/cost", "internal/jsonwalk",
+		"internal/supervise"},
+	{"internal/fault"},
+	{"internal/store", "internal/stream", "internal/trace", "internal/playbook", "internal/rollup", "internal/asl", "internal/env"},
+	{"internal/store/storefault", "internal/stream/streamfault", "internal/stream/kpl", "internal/emr", "internal/ledger", "internal/datadir",
+		"internal/cluster"},
 	{"internal/archive", "internal/ingest", "internal/metrics", "internal/seal", "internal/compact", "internal/claim",
 		"internal/prepare", "internal/publish", "internal/recordfailure", "internal/due", "internal/reap", "internal/hadoop"},
 	{"internal/local"},

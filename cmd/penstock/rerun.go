@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"penstock/internal/asl"
+	"penstock/internal/fault"
+	"penstock/internal/hour"
+	"penstock/internal/local"
+)
+
+type rerunCmd struct {
+	place
+	asJSON
+	Hour           hour.Hour `arg:"" help:"The hour."`
+	Force          bool      `help:"Run the job again although the hour is published and unchanged."`
+	AcceptUnproven bool      `help:"Seal what is archived although the stream no longer proves that it is all."`
+}
+
+// Help implements kong.HelpProvider.
+func (rerunCmd) Help() string {
+	return `Runs the hour once more: seals what the archive holds now and processes it on a new cluster. Readers keep the published result until the new one is verified. Without --force, an hour that is published and unchanged is left as it is.
+
+The job is the data directory's playbook.json; edit it to mend a step that failed.
+
+Examples:
+
+  penstock rerun 2026-11-23T07
+  penstock rerun 2026-11-23T07 --force
+`
+}
+
+func (cmd rerunCmd) Run(ctx context.Context, c *console) error {
+	d, err := cmd.open(c)
+	if err != nil {
+		return err
+	}
+	if err := d.Close(); err != nil {
+		return err
+	}
+	path := filepath.Join(cmd.Data, playbookName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read the playbook: %w: %s puts one there", err, cmd.command("run"))
+	}
+	book, err := readBook(path, data)
+	if err != nil {
+		return err
+	}
+	s, err := local.OpenSession(ctx, cmd.Data, "penstock rerun", c.Now)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	x, err := s.Rerun(ctx, cmd.Hour, hour.Options{Force: cmd.Force, AcceptUnproven: cmd.AcceptUnproven},
+		local.Job{Playbook: book, Exec: programs(), Seed: 1, Wall: c.Now})
+	var absent *fault.NotFound
+	if errors.As(err, &absent) {
+		return failf(exitNoData, "nothing is known of hour %s: %s lists the hours that have data", cmd.Hour, cmd.command("status"))
+	}
+	if err != nil {
+		return err
+	}
+	if x.Status != asl.Succeeded {
+		return failf(exitFailed, "%s ended as %s: %s: %s: see %s", x.Name, x.Status, x.Error, x.Cause, cmd.command("trace %s", cmd.Hour))
+	}
+	rows, err := survey(ctx, d, &hour.Range{From: cmd.Hour, To: cmd.Hour})
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		return c.printJSON(statusReport{Hours: rows, Totals: totalsOf(rows)})
+	}
+	if err := c.printHours(rows); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "\nNext: %s, %s\n", cmd.command("result %s", cmd.Hour), cmd.command("ledger %s", cmd.Hour))
+	return nil
+}

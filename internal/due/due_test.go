@@ -472,3 +472,22 @@ func TestAQuietHourCostsOneRead(t *testing.T) {
 		t.Errorf("%d reads for %d hours", gets, hours)
 	}
 }
+
+// BenchmarkTicks is a simulation's share of due: 84 hourly ticks, each of which finds one more hour published.
+func BenchmarkTicks(b *testing.B) {
+	for range b.N {
+		w := newWorld()
+		for i := range 84 {
+			h := h7.Add(i)
+			w.now = h.End().Add(5 * time.Minute)
+			var indexes []string
+			for n := range 20 {
+				indexes = append(indexes, w.batch(h, n+1))
+			}
+			if got := names(w.tick()); got != hour.ExecutionName(h, 1) {
+				b.Fatalf("started %q", got)
+			}
+			w.publish(h, 1, indexes...)
+		}
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
 	"penstock/internal/store"
-	"penstock/internal/store/storefault"
 )
 
 var (
@@ -299,53 +298,6 @@ func TestARunThatStoodBackForAnotherOneIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-func TestLateDataStartsOneRunAfterAQuietWhile(t *testing.T) {
-	w := newWorld()
-	w.h.Rules.MaxRunning = 1000
-	first := w.batch(h7, 1)
-	w.tick()
-	w.publish(h7, 1, first)
-	want(t, w.tick(), "", "")
-	w.now = w.now.Add(10 * time.Minute)
-	second := w.batch(h7, 2)
-	w.now = w.now.Add(29 * time.Minute)
-	want(t, w.tick(), "", "not quiet before")
-	w.now = w.now.Add(time.Minute)
-	w.adds = false
-	want(t, w.tick(), "", "")
-	w.adds = true
-	want(t, w.tick(), "2026-11-23T07-2", "1 batches came after the publication")
-	if w.asked != 2 {
-		t.Errorf("asked %d times what it adds", w.asked)
-	}
-	if r := must(w.l.Read(ctx, h7)).Run(2); r.By != ledger.ByLate {
-		t.Errorf("started by %s", r.By)
-	}
-	w.publish(h7, 2, first, second)
-	want(t, w.tick(), "", "")
-	w.batch(h7, 3)
-	w.now = w.now.Add(5 * time.Hour)
-	want(t, names2(w.tick(), h7), "", "the next run for it is due")
-	w.now = w.now.Add(time.Hour)
-	want(t, names2(w.tick(), h7), "2026-11-23T07-3", "")
-}
-
-func TestLateDataThatARunFoundToAddNothingStaysQuiet(t *testing.T) {
-	w := newWorld()
-	first := w.batch(h7, 1)
-	w.tick()
-	w.publish(h7, 1, first)
-	w.batch(h7, 2)
-	w.now = w.now.Add(40 * time.Minute)
-	want(t, w.tick(), "2026-11-23T07-2", "")
-	// The seal was the published one: the run ends itself.
-	x := w.claim(h7, 2)
-	w.append(h7, hour.Entry{Type: hour.EntryEnded, Run: 2, Execution: x, Status: "SUCCEEDED"})
-	w.adds = false
-	w.now = w.now.Add(7 * time.Hour)
-	want(t, names2(w.tick(), h7), "", "")
-}
-
 func TestAManifestBehindItsLedgerIsProjected(t *testing.T) {
 	w := newWorld()
 	first := w.batch(h7, 1)
@@ -404,90 +356,6 @@ func TestTheLookbackBoundsWhatIsLookedAt(t *testing.T) {
 			t.Errorf("lookback %s was taken", bad)
 		} else if _, ok := err.(*fault.BadInput); !ok {
 			t.Errorf("lookback %s: %T", bad, err)
-		}
-	}
-}
-
-// Dies before or after each write, or loses its answer: the next tick starts the same executions, none twice and none
-// under another name.
-func TestATickSurvivesDeathBetweenAnyTwoWrites(t *testing.T) {
-	const writes = 4 // Ended, Started of the failed hour and of two new ones
-	for k := 1; k <= writes; k++ {
-		for name, schedule := range map[string]storefault.Schedule{
-			"before": storefault.DieBeforeWrite(k), "after": storefault.DieAfterWrite(k), "lost": storefault.LoseWrite(k), "refused": storefault.FailWrite(k),
-		} {
-			w := newWorld()
-			w.batch(h7.Add(-2), 1)
-			w.h.Rules.Backoff = 0
-			w.append(h7.Add(-2), hour.Entry{Type: hour.EntryStarted, Run: 1})
-			w.claim(h7.Add(-2), 1)
-			w.executions["2026-11-23T05-1"] = "TIMED_OUT"
-			p := storefault.NewProcess(schedule, nil)
-			func() {
-				defer func() { recover() }()
-				l, sick := *w.l, *w.h
-				l.Store = p.Wrap("hours", w.hours)
-				sick.Ledger = &l
-				sick.Handle(ctx, due.In{Time: w.now})
-			}()
-			if p.Writes() < k {
-				t.Fatalf("%s write %d: only %d writes were made", name, k, p.Writes())
-			}
-			want(t, w.tick(), "2026-11-23T07-1 2026-11-23T06-1 2026-11-23T05-2", "")
-			for i := range 3 {
-				if s := must(w.l.Read(ctx, h7.Add(-i))); len(s.Ignored) != 0 || len(s.Open()) != 1 {
-					t.Errorf("%s write %d: hour %s has %d open runs, %v ignored", name, k, s.Hour, len(s.Open()), s.Ignored)
-				}
-			}
-		}
-	}
-}
-
-// counter counts the reads of a store.
-type counter struct {
-	*store.Memory
-	gets *int
-}
-
-func (c counter) Get(ctx context.Context, key string, max int64) ([]byte, store.Object, error) {
-	*c.gets++
-	return c.Memory.Get(ctx, key, max)
-}
-
-func TestAQuietHourCostsOneRead(t *testing.T) {
-	w := newWorld()
-	const hours = 48
-	for i := range hours {
-		h := h7.Add(-i)
-		index := w.batch(h, 1)
-		w.append(h, hour.Entry{Type: hour.EntryStarted, Run: 1})
-		w.publish(h, 1, index)
-	}
-	gets := 0
-	l := *w.l
-	l.Store = counter{w.hours, &gets}
-	w.h.Ledger = &l
-	want(t, w.tick(), "", "")
-	if gets != hours {
-		t.Errorf("%d reads for %d hours", gets, hours)
-	}
-}
-
-// BenchmarkTicks is a simulation's share of due: 84 hourly ticks, each of which finds one more hour published.
-func BenchmarkTicks(b *testing.B) {
-	for range b.N {
-		w := newWorld()
-		for i := range 84 {
-			h := h7.Add(i)
-			w.now = h.End().Add(5 * time.Minute)
-			var indexes []string
-			for n := range 20 {
-				indexes = append(indexes, w.batch(h, n+1))
-			}
-			if got := names(w.tick()); got != hour.ExecutionName(h, 1) {
-				b.Fatalf("started %q", got)
-			}
-			w.publish(h, 1, indexes...)
 		}
 	}
 }

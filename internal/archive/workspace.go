@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"slices"
+
 	"crypto/sha256"
 	"encoding/hex"
 
@@ -84,6 +86,8 @@ func (w *workspace) group() {
 		c := &w.commits[at]
 		c.records = append(c.records, i)
 	}
+	// Hours are committed in their order: an index of the next hour is taken as proof that this one's batches stand.
+	slices.SortFunc(w.commits, func(a, b commit) int { return a.span.Hour.Sub(b.span.Hour) })
 }
 
 func (w *workspace) addCommit(h hour.Hour) int {

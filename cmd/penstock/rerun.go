@@ -39,9 +39,7 @@ func (cmd rerunCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := d.Close(); err != nil {
-		return err
-	}
+	defer d.Close()
 	path := filepath.Join(cmd.Data, playbookName)
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -107,7 +107,11 @@ func (cmd runCmd) job(c *console) (*input, error) {
 		}
 		// The name goes at once; the bytes go with the process.
 		defer os.Remove(f.Name())
-		if _, err := io.Copy(f, c.In); err != nil {
+		_, err = io.Copy(f, c.In)
+		if err == nil {
+			_, err = f.Seek(0, io.SeekStart)
+		}
+		if err != nil {
 			return nil, errors.Join(fmt.Errorf("keep standard input: %w", err), f.Close())
 		}
 		return cmd.lines("standard input", f)

@@ -248,7 +248,7 @@ func (r *hourRow) latest(s *ledger.State) {
 		r.State, r.Detail, r.Run = stateRunning, fmt.Sprintf("run %d: %s", last.N, doing(last)), last.N
 		return
 	}
-	if last.Published == 0 {
+	if last.Published == 0 && last.Status != fault.StatusSucceeded { // one that succeeded found nothing to do
 		r.State, r.Detail = stateFailed, fmt.Sprintf("run %d: %s", last.N, why(last))
 		if r.Revision != "" {
 			r.Detail += "; readers still get revision " + r.Revision

@@ -10,6 +10,7 @@ import (
 	"penstock/internal/asl"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
+	"penstock/internal/ledger"
 	"penstock/internal/local"
 )
 
@@ -64,7 +65,11 @@ func (cmd rerunCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	if x.Status != asl.Succeeded {
-		return failf(exitFailed, "%s ended as %s: %s: %s: see %s", x.Name, x.Status, x.Error, x.Cause, cmd.command("trace %s", cmd.Hour))
+		return failf(exitFailed, "%s ended as %s: %s: see %s and %s", x.Name, x.Status, x.Error, cmd.command("status %s", cmd.Hour), cmd.command("trace %s", cmd.Hour))
+	}
+	state, err := (&ledger.Ledger{Store: d.Hours, Keys: d.Keys}).Read(ctx, cmd.Hour)
+	if err != nil {
+		return err
 	}
 	rows, err := survey(ctx, d, &hour.Range{From: cmd.Hour, To: cmd.Hour})
 	if err != nil {
@@ -75,6 +80,9 @@ func (cmd rerunCmd) Run(ctx context.Context, c *console) error {
 	}
 	if err := c.printHours(rows); err != nil {
 		return err
+	}
+	if r := state.RunOf(x.ARN); r != nil && r.Published == 0 {
+		fmt.Fprintf(c.Out, "\nNothing was done: the hour is unchanged since it was published; %s runs the job all the same.\n", cmd.command("rerun %s --force", cmd.Hour))
 	}
 	fmt.Fprintf(c.Out, "\nNext: %s, %s\n", cmd.command("result %s", cmd.Hour), cmd.command("ledger %s", cmd.Hour))
 	return nil

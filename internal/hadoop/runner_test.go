@@ -20,12 +20,17 @@ import (
 	"penstock/internal/hadoop"
 	"penstock/internal/rollup"
 	"penstock/internal/store"
+	"penstock/internal/supervise"
 )
 
-// TestMain makes the test's own program the rollup that processes run.
+// TestMain makes the test's own program the rollup that processes run, and the
+// supervisor.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "rollup" {
 		os.Exit(rollup.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	if len(os.Args) > 1 && os.Args[1] == supervise.Argument {
+		os.Exit(supervise.Main(os.Args[2:]))
 	}
 	os.Exit(m.Run())
 }

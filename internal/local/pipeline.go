@@ -49,6 +49,8 @@ type Config struct {
 	Seed    uint64
 	Traces  *trace.Sink // nil: no traces
 	Exec    hadoop.Exec // runs the steps' programs
+	// Runner makes what runs the steps of clusters, such as a hadoop.EngineRunner; nil: as hadoop.New does.
+	Runner func(hadoop.Config) emr.Runner
 
 	Playbook *playbook.Playbook
 	Format   string // of events: "json" or "text"
@@ -105,7 +107,10 @@ func New(c Config) (*Pipeline, error) {
 		return trace.TraceIDFor(c.Seed, execution, at)
 	})
 	p.Engine = asl.NewEngine(asl.Config{Clock: c.Clock, Invoker: p, Seed: c.Seed, Observe: p.observe})
-	runner := hadoop.New(hadoop.Config{Clock: c.Clock, Buckets: hadoop.Buckets{HoursBucket: c.Hours}, Exec: c.Exec, Preload: true})
+	if c.Runner == nil {
+		c.Runner = func(h hadoop.Config) emr.Runner { return hadoop.New(h) }
+	}
+	runner := c.Runner(hadoop.Config{Clock: c.Clock, Buckets: hadoop.Buckets{HoursBucket: c.Hours}, Exec: c.Exec, Preload: true})
 	p.EMR = emr.New(emr.Config{Clock: c.Clock, Runner: runner, Timing: emr.DefaultTiming(), Seed: c.Seed, Faults: c.EMRFaults})
 	p.mapping = &mapping{clock: c.Clock, stream: c.Stream, consumer: consumer, failure: c.Failure, window: c.Window, batch: c.Batch,
 		disturb: c.Disturb, refused: c.Refused, shards: map[string]*poller{}, drained: map[string]bool{}}

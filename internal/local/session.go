@@ -10,6 +10,7 @@ import (
 
 	"penstock/internal/clock"
 	"penstock/internal/datadir"
+	"penstock/internal/emr"
 	"penstock/internal/hadoop"
 	"penstock/internal/hour"
 	"penstock/internal/playbook"
@@ -26,8 +27,9 @@ type Job struct {
 	Seed     uint64
 	Playbook *playbook.Playbook
 	Exec     hadoop.Exec
-	Shards   int           // of a new stream; 0 means 2
-	Window   time.Duration // batching window; 0 means the default
+	Runner   func(hadoop.Config) emr.Runner // of the steps; nil: Exec's programs
+	Shards   int                            // of a new stream; 0 means 2
+	Window   time.Duration                  // batching window; 0 means the default
 	// Open opens the input from its begin. start is where the arrival clock of an input without one begins.
 	Open func(start time.Time) (Source, error)
 	// Progress is told how many events have been sent.
@@ -144,7 +146,7 @@ func (s *Session) pipeline(begin time.Time, j Job) (*Pipeline, error) {
 		return nil, err
 	}
 	return New(Config{Clock: s.clock, Archive: s.dir.Archive, Hours: s.dir.Hours, Failure: s.dir.Failed, Stream: model,
-		Keys: s.dir.Keys, Seed: j.Seed, Traces: sink, Exec: j.Exec, Playbook: j.Playbook, Window: j.Window,
+		Keys: s.dir.Keys, Seed: j.Seed, Traces: sink, Exec: j.Exec, Runner: j.Runner, Playbook: j.Playbook, Window: j.Window,
 		Format: s.dir.Marker.Format, Split: s.dir.Marker.Split})
 }
 

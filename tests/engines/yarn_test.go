@@ -1,0 +1,5 @@
+package engines
+
+const clusterParent = "cluster-parent"
+
+func beClusterParent([]string) int { return 1 }

@@ -86,6 +86,9 @@ func (p *Pipeline) Invoke(ctx context.Context, call asl.Call) (json.RawMessage, 
 		}
 		attempt.Rename("lambda:" + function)
 		out, err := p.invoke(ctx, function, attempt.Header(), payload)
+		if function == "judge" {
+			p.judged(ctx, call.Execution, payload, out, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -130,4 +133,20 @@ func (p *Pipeline) observe(o asl.Observation) {
 	p.recorder.Record(trace.Moment{What: trace.Point(o.Moment), At: o.At, Execution: o.Execution, Name: o.Name,
 		Machine: o.Machine, State: o.State, Type: o.Type, Resource: o.Resource, Visit: o.Visit, Parent: o.Parent,
 		Iteration: o.Iteration, Attempt: o.Attempt, Status: string(o.Status), Error: o.Error, Cause: o.Cause})
+}
+
+// judged draws a cluster when the verdict on it is final.
+func (p *Pipeline) judged(ctx context.Context, execution string, payload, out []byte, err error) {
+	var in struct {
+		ID string `json:"id"`
+	}
+	var answer struct {
+		Verdict string `json:"verdict"`
+	}
+	if json.Unmarshal(payload, &in) != nil {
+		return
+	}
+	if err != nil || json.Unmarshal(out, &answer) == nil && answer.Verdict != "watch" {
+		p.drawCluster(ctx, execution, in.ID)
+	}
 }

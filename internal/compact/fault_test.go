@@ -39,7 +39,7 @@ func TestADamagedSourceIsFoundAndNothingIsCreated(t *testing.T) {
 			damages := [][]byte{nil, data[:len(data)-1], append(bytes.Clone(data), 0)}
 			step := 1
 			if name != "events" {
-				step = 13 // the same check; each costs the events' encoding as well
+				step = 37 // the same check; each costs the events' encoding as well
 			}
 			for bit := 0; bit < 8*len(data); bit += step {
 				b := bytes.Clone(data)

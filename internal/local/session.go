@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"time"
 
@@ -147,7 +148,7 @@ func (s *Session) pipeline(begin time.Time, j Job) (*Pipeline, error) {
 	}
 	return New(Config{Clock: s.clock, Archive: s.dir.Archive, Hours: s.dir.Hours, Failure: s.dir.Failed, Stream: model,
 		Keys: s.dir.Keys, Seed: j.Seed, Traces: sink, Exec: j.Exec, Runner: j.Runner, Playbook: j.Playbook, Window: j.Window,
-		Format: s.dir.Marker.Format, Split: s.dir.Marker.Split})
+		Format: s.dir.Marker.Format, Split: s.dir.Marker.Split, Procs: runtime.GOMAXPROCS(0)})
 }
 
 // Run runs an input, resumes it, or finds that it was run.

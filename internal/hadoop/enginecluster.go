@@ -217,6 +217,9 @@ func (k *Cluster) taskLogs(job string, to io.Writer) {
 		return strings.Compare(filepath.Base(filepath.Dir(a)), filepath.Base(filepath.Dir(b)))
 	})
 	for _, file := range files {
+		if strings.HasSuffix(filepath.Dir(file), "_000001") {
+			continue // the application's master, no task
+		}
 		text, err := lastOf(file, maxLog/4)
 		text = bytes.TrimSpace(text)
 		if err != nil || len(text) == 0 {

@@ -37,7 +37,7 @@ var (
 )
 
 // causes begin what says best why a job failed, best first.
-var causes = []string{"PipeMapRed.", "Error Launching job : ", "Exception in thread ", "Error: "}
+var causes = []string{"PipeMapRed.waitOutputThreads(): ", "Error Launching job : ", "java.io.IOException: ", "Exception in thread ", "Error: "}
 
 const maxReason = 300 // bytes
 
@@ -77,6 +77,9 @@ func (d *driverLog) count(group, name string, n int64) {
 
 // explain keeps the first line of the best kind.
 func (d *driverLog) explain(text string) {
+	if strings.HasPrefix(text, "\tat ") {
+		return // where, not why
+	}
 	for _, cause := range causes {
 		if d.reason != "" && strings.HasPrefix(d.reason, cause) {
 			return // nothing better

@@ -66,7 +66,10 @@ for r in resources:
         print(r["LogicalResourceId"], r["ResourceType"], r["ResourceStatus"], r.get("ResourceStatusReason", "")[:300], file=sys.stderr)
 if state["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
     sys.exit(f"{stack}: {state['StackStatus']} {state.get('StackStatusReason', '')[:600]}")
+outputs = {o["OutputKey"]: o["OutputValue"] for o in state.get("Outputs", [])}
+key = boto3.client("apigateway", **options).get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
 with open(out, "w") as f:
-    json.dump({"stack": stack, "subnet": subnet, "outputs": {o["OutputKey"]: o["OutputValue"] for o in state.get("Outputs", [])},
+    json.dump({"stack": stack, "endpoint": endpoint, "subnet": subnet, "apiKey": key, "outputs": outputs,
+               **{k: os.environ.get("TEST_" + k.upper(), "") for k in ("emr", "clock", "calls", "rollup")},
                "resources": {r["LogicalResourceId"]: r.get("PhysicalResourceId") for r in resources}}, f, indent=1, sort_keys=True)
 print(f"{stack}: {state['StackStatus']}, {len(resources)} resources, {time.time() - started:.1f} s")

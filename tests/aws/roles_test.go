@@ -37,9 +37,7 @@ func (all template) actions(t *testing.T, function string) []string {
 	_, policies, _ := strings.Cut(role, "      Policies:\n")
 	var found []string
 	for _, m := range regexp.MustCompile(`Action: (\[[^\]]*\]|'[^']*')`).FindAllStringSubmatch(policies, -1) {
-		for _, a := range regexp.MustCompile(`[a-z0-9]+:[A-Za-z*]+`).FindAllString(m[1], -1) {
-			found = append(found, a)
-		}
+		found = append(found, regexp.MustCompile(`[a-z0-9]+:[A-Za-z*]+`).FindAllString(m[1], -1)...)
 	}
 	slices.Sort(found)
 	return slices.Compact(found)

@@ -90,14 +90,18 @@ func s3Server(t *testing.T) (string, *s3.Client) {
 	t.Helper()
 	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
 	t.Cleanup(server.Close)
-	client := s3.New(s3.Options{
-		BaseEndpoint: aws.String(server.URL), UsePathStyle: true, Region: "us-east-1",
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	})
+	client := s3Client(server.URL)
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("hours")}); err != nil {
 		t.Fatal(err)
 	}
 	return server.URL, client
+}
+
+func s3Client(endpoint string) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: aws.String(endpoint), UsePathStyle: true, Region: "us-east-1",
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	})
 }
 
 // own is the result of the store's parts as the local EMR makes it.

@@ -1,0 +1,278 @@
+package engines
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"penstock/internal/bzip2"
+	"penstock/internal/generate"
+	"penstock/internal/store"
+	"penstock/internal/supervise"
+)
+
+// measuring skips what is measured only when asked for: PENSTOCK_MEASURE holds
+// the name.
+func measuring(t *testing.T, name string) {
+	t.Helper()
+	folder(t, "hadoop")
+	if !strings.Contains(os.Getenv("PENSTOCK_MEASURE"), name) {
+		t.Skipf("a measurement, minutes long: run it with PENSTOCK_MEASURE=%s", name)
+	}
+}
+
+// usage is what something took.
+type usage struct {
+	wall, cpu time.Duration
+	peakMiB   int64 // of the largest process
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("wall %.1f s, CPU %.1f s, peak %d MiB", u.wall.Seconds(), u.cpu.Seconds(), u.peakMiB)
+}
+
+// measureCommand is the command of the test's own program that runs a program
+// and writes to the file named first what it and everything it waited for took:
+// a process of its own, because the system keeps only the peak of all children.
+const measureCommand = "measure-command"
+
+func beMeasure(args []string) int {
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	begin := time.Now()
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", args[1], err)
+		return 1
+	}
+	wall := time.Since(begin)
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &r); err != nil {
+		return 1
+	}
+	text := fmt.Sprintf("%d %d %d", wall, r.Utime.Nano()+r.Stime.Nano(), r.Maxrss>>10)
+	if err := os.WriteFile(args[0], []byte(text), 0o644); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// measured runs a program under measureCommand.
+func measured(t *testing.T, argv ...string) (u usage) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "usage")
+	var out bytes.Buffer
+	err := supervise.Run(t.Context(), supervise.Command{
+		Supervisor: supervisor(), Argv: append([]string{os.Args[0], measureCommand, file}, argv...), Dir: dir, Stdout: &out, Stderr: &out,
+	})
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", argv[0], err, out.Bytes()[max(0, out.Len()-3000):])
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscan(string(text), &u.wall, &u.cpu, &u.peakMiB); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// streamingJob are the words of a JVM that rolls up video events.
+func streamingJob(t *testing.T, input, output string, properties ...string) []string {
+	argv := []string{"java", "-Xmx768m", "-XX:+UseSerialGC", "-cp", classPath(t, "hadoop"), "org.apache.hadoop.streaming.HadoopStreaming",
+		"-D", "mapreduce.framework.name=local", "-D", "hadoop.tmp.dir=" + t.TempDir(), "-D", "mapreduce.local.map.tasks.maximum=2", "-D", "mapreduce.task.io.sort.mb=64"}
+	for _, p := range properties {
+		argv = append(argv, "-D", p)
+	}
+	program := rollupProgram(t)
+	return append(argv, "-mapper", strings.Replace(mapVideo, "rollup", program, 1), "-combiner", program+" combine", "-reducer", program+" reduce",
+		"-input", input, "-output", output)
+}
+
+// TestMeasureSmallFiles compares an hour as archive objects with the same hour
+// as one joined part.
+func TestMeasureSmallFiles(t *testing.T) {
+	measuring(t, "small")
+	const n, each = 3000, 100
+	dir := t.TempDir()
+	g, err := generate.New(generate.Config{Seed: 9, Start: epoch, Duration: time.Hour, Events: n * each, MangledEvery: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var part bytes.Buffer
+	j := bzip2.NewJoiner(&part)
+	objects := filepath.Join(dir, "objects")
+	if err := os.Mkdir(objects, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		var b bytes.Buffer
+		for range each {
+			e, _ := g.Next()
+			b.Write(append(e.Data, '\n'))
+		}
+		if err := os.WriteFile(filepath.Join(objects, fmt.Sprintf("e.%06d.bz2", i)), compress(t, b.Bytes()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		// As compaction does with objects under 500 KB.
+		if _, err := j.Write(b.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	joined := filepath.Join(dir, "part.bz2")
+	if err := os.WriteFile(joined, part.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	compare := func(name string, one, many usage) {
+		t.Logf("%s: %d objects %v; one part %v; ratio wall %.1f, CPU %.1f", name, n, many, one, many.wall.Seconds()/one.wall.Seconds(), many.cpu.Seconds()/one.cpu.Seconds())
+	}
+	one := measured(t, streamingJob(t, "file://"+joined, "file://"+filepath.Join(dir, "one"))...)
+	combined := measured(t, append(streamingJob(t, "file://"+objects, "file://"+filepath.Join(dir, "combined"), "stream.map.input.ignoreKey=true"),
+		"-inputformat", "org.apache.hadoop.mapred.lib.CombineTextInputFormat")...)
+	compare("Hadoop Streaming, CombineTextInputFormat", one, combined)
+	many := measured(t, streamingJob(t, "file://"+objects, "file://"+filepath.Join(dir, "many"))...)
+	compare("Hadoop Streaming", one, many)
+	for _, name := range []string{"combined", "many"} {
+		a, err1 := os.ReadFile(filepath.Join(dir, name, "part-00000"))
+		b, err2 := os.ReadFile(filepath.Join(dir, "one", "part-00000"))
+		if err1 != nil || err2 != nil || len(a) == 0 || sorted(string(a)) != sorted(string(b)) {
+			t.Errorf("%s: other result than of one part: %v, %v", name, err1, err2)
+		}
+	}
+}
+
+// TestMeasureRequests counts the requests of S3A for an hour as objects and as
+// one part.
+func TestMeasureRequests(t *testing.T) {
+	measuring(t, "requests")
+	const n, each = 300, 100
+	counts := map[string]int64{}
+	lines := events(t, 9, n*each, -1)
+	for _, c := range []struct {
+		name   string
+		pieces [][]byte
+	}{{"objects", objects(lines, n)}, {"part", [][]byte{lines}}} {
+		var requests atomic.Int64
+		handler := gofakes3.New(s3mem.New()).Server()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			handler.ServeHTTP(w, r)
+		}))
+		client := s3Client(server.URL)
+		if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("hours")}); err != nil {
+			t.Fatal(err)
+		}
+		s := store.NewS3(client, "hours", store.S3Options{Jitter: func() float64 { return 0.5 }})
+		for i, piece := range c.pieces {
+			put(t, s, fmt.Sprintf("2026/11/e.%06d.bz2", i), compress(t, piece))
+		}
+		requests.Store(0)
+		properties := []string{"fs.s3a.endpoint=" + server.URL, "fs.s3a.endpoint.region=us-east-1", "fs.s3a.path.style.access=true", "fs.s3a.connection.ssl.enabled=false",
+			"fs.s3a.access.key=test", "fs.s3a.secret.key=test", "fs.s3a.aws.credentials.provider=org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"}
+		u := measured(t, streamingJob(t, "s3a://hours/2026/11", "s3a://hours/out", properties...)...)
+		counts[c.name] = requests.Load()
+		t.Logf("S3A, %d %s: %d requests, %v", len(c.pieces), c.name, requests.Load(), u)
+		server.Close()
+	}
+	t.Logf("ratio of requests %.1f", float64(counts["objects"])/float64(counts["part"]))
+}
+
+// TestMeasureScale takes an hour of growing size through compaction and Hadoop.
+// PENSTOCK_SCALE holds the sizes, in MB of raw events.
+func TestMeasureScale(t *testing.T) {
+	measuring(t, "scale")
+	sizes := os.Getenv("PENSTOCK_SCALE")
+	if sizes == "" {
+		sizes = "50,500"
+	}
+	for size := range strings.SplitSeq(sizes, ",") {
+		mb, err := strconv.Atoi(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(size+"MB", func(t *testing.T) { measureScale(t, int64(mb)*1e6) })
+	}
+}
+
+// Objects of an archive batch, and how many different ones are made: a bigger
+// hour repeats them, since making events is no stage.
+const (
+	objectEvents = 20_000
+	distinct     = 60
+)
+
+func measureScale(t *testing.T, size int64) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "penstock")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "penstock/cmd/penstock").CombinedOutput(); err != nil {
+		t.Fatalf("build penstock: %v: %s", err, out)
+	}
+	g, err := generate.New(generate.Config{Seed: 13, Start: epoch, Duration: time.Hour, Events: distinct * objectEvents, MangledEvery: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	var lengths []int64
+	var raw, rawDistinct, compressed int64
+	begin, cpu := time.Now(), self(t)
+	for raw < size {
+		i := len(files)
+		if i >= distinct {
+			files, lengths = append(files, files[i-distinct]), append(lengths, lengths[i-distinct])
+			raw += lengths[i]
+			continue
+		}
+		var b bytes.Buffer
+		for range objectEvents {
+			e, _ := g.Next()
+			b.Write(append(e.Data, '\n'))
+		}
+		data := compress(t, b.Bytes())
+		file := filepath.Join(dir, fmt.Sprintf("e.%06d.bz2", i))
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files, lengths = append(files, file), append(lengths, int64(b.Len()))
+		raw, rawDistinct, compressed = raw+int64(b.Len()), rawDistinct+int64(b.Len()), compressed+int64(len(data))
+	}
+	t.Logf("%d objects, %.3f GB raw, ratio %.1f; generate and compress %.0f MB: wall %.1f s, CPU %.1f s", len(files), float64(raw)/1e9,
+		float64(rawDistinct)/float64(compressed), float64(rawDistinct)/1e6, time.Since(begin).Seconds(), (self(t) - cpu).Seconds())
+	part := filepath.Join(dir, "part.bz2")
+	t.Logf("join: %v", measured(t, append([]string{program, "join", "--output", part}, files...)...))
+	t.Logf("Hadoop rollup: %v", measured(t, streamingJob(t, "file://"+part, "file://"+filepath.Join(dir, "out"))...))
+	result, err := os.ReadFile(filepath.Join(dir, "out", "part-00000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := total(t, string(result)); n != len(files)*objectEvents {
+		t.Errorf("%d events counted, want %d", n, len(files)*objectEvents)
+	}
+}
+
+func self(t *testing.T) time.Duration {
+	t.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}

@@ -25,7 +25,8 @@ type Engine struct {
 	// is left when this one ends.
 	Supervisor []string
 	// Programs are the job's files that stand on this machine already, by
-	// their names in the job, such as rollup; others are fetched.
+	// their names in the job, such as rollup. Those that the Config's Exec, if
+	// it is Processes, replaces are replaced here, too; others are fetched.
 	Programs map[string]string
 	// S3 makes Hadoop itself read and write the buckets, as s3a; without it
 	// input is copied to this machine's disk and output from there.
@@ -127,7 +128,14 @@ func (w *engineWork) stage(ctx context.Context) (err error) {
 		if w.engine.Programs[name] != "" {
 			continue
 		}
-		if err := w.fetch(ctx, uri, filepath.Join(w.dir, "files", name), name); err != nil {
+		file := filepath.Join(w.dir, "files", name)
+		if processes, ok := w.runner.config.Exec.(Processes); ok && processes.Has(name) && filepath.IsLocal(name) {
+			if err := os.WriteFile(file, script(processes[name]), 0o755); err != nil {
+				return fmt.Errorf("create program %s: %w", name, err)
+			}
+			continue
+		}
+		if err := w.fetch(ctx, uri, file, name); err != nil {
 			return err
 		}
 	}
@@ -140,6 +148,15 @@ func (w *engineWork) stage(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// script is a program of the words given, with further arguments behind them.
+func script(words []string) []byte {
+	b := []byte("#!/bin/sh\nexec")
+	for _, word := range words {
+		b = append(b, " '"+strings.ReplaceAll(word, "'", `'\''`)+"'"...)
+	}
+	return append(b, " \"$@\"\n"...)
 }
 
 func fileName(uri string) (plain, name string) {

@@ -155,6 +155,50 @@ func TestAnEngineLeavesOtherCommandsToProcesses(t *testing.T) {
 	}
 }
 
+func TestAnEngineRunsTheProgramsThatProcessesReplace(t *testing.T) {
+	s := memory()
+	put(t, s, "in/a", []byte("1\n"))
+	c, e := engineConfig(t, s)
+	// The fake Java runs no mapper; this one runs the job's file.
+	text := strings.Replace(fakeJava, "case $mapper in", `case $files in file://*#rollup) file=${files#file://}; "${file%#rollup}" help >&2 ;; esac
+case $mapper in`, 1)
+	text = strings.Replace(text, "-mapper) mapper", "-files) files=$word ;;\n\t-mapper) mapper", 1)
+	if err := os.WriteFile(e.Java, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := runEngine(t, t.Context(), c, e, "", append([]string{"hadoop-streaming", "-files", "s3://hours/code/rollup"}, job("cat")[1:]...)...)
+	if r.Failure != "" || !strings.Contains(logOf(t, s, r), "rollup counts and sums") {
+		t.Errorf("failure %q, log %s", r.Failure, logOf(t, s, r))
+	}
+}
+
+func TestEnginesAreOpenedByName(t *testing.T) {
+	o := hadoop.EngineOptions{Fetched: t.TempDir(), Supervisor: []string{os.Args[0], supervise.Argument}}
+	runner, stop, err := hadoop.OpenEngine(t.Context(), hadoop.EngineProcess, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := runner(hadoop.Config{}).(*hadoop.Runner); !ok || stop() != nil {
+		t.Errorf("process is a %T", runner(hadoop.Config{}))
+	}
+	for name, want := range map[string]string{"hadoop": "make engines", "yarn": "make engines", "spork": "want process"} {
+		if _, _, err := hadoop.OpenEngine(t.Context(), name, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	lib := filepath.Join(o.Fetched, "hadoop", "lib")
+	if err := errors.Join(os.MkdirAll(lib, 0o755), os.WriteFile(filepath.Join(lib, "hadoop-streaming-3.4.2.jar"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	runner, stop, err = hadoop.OpenEngine(t.Context(), hadoop.EngineHadoop, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := runner(hadoop.Config{}).(*hadoop.EngineRunner); !ok || stop() != nil {
+		t.Errorf("hadoop is a %T", runner(hadoop.Config{}))
+	}
+}
+
 func TestAnEngineRefusesAFolderThatHadoopCannotName(t *testing.T) {
 	s := memory()
 	put(t, s, "in/a", []byte("1\n"))

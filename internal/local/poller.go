@@ -195,10 +195,15 @@ func (p *poller) deliver(ctx context.Context) (ended bool, err error) {
 		size += n
 	}
 	if len(records) == 0 {
-		if page.Next != "" {
+		switch {
+		case page.Next == "":
+			return true, nil
+		case page.BehindTip > 0: // an empty page is not the tip
+			clock.Sleep(p.m.clock, firstRetry)
+		default:
 			p.count, p.bytes = 0, 0
 		}
-		return page.Next == "", nil
+		return false, nil
 	}
 	more := len(records) < len(page.Records) || page.BehindTip > 0
 	if err := p.hand(ctx, records); err != nil {

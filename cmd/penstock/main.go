@@ -29,6 +29,7 @@ type grammar struct {
 	Trace  traceCmd  `cmd:"" group:"hours" help:"Show where the time of a run went, and what failed in it."`
 
 	Generate generateCmd `cmd:"" group:"tools" help:"Make seeded video-player events."`
+	EMR      emrCmd      `cmd:"" name:"emr" group:"tools" help:"Serve EMR over its own wire protocol, running steps here."`
 	ASL      aslCmd      `cmd:"" name:"asl" group:"tools" help:"Run a state machine file with mocked tasks."`
 	Bzip2    bzip2Cmd    `cmd:"" name:"bzip2" group:"tools" help:"Compress or decompress, on several cores."`
 	Join     joinCmd     `cmd:"" group:"tools" help:"Join bzip2 files into one stream without decoding them."`

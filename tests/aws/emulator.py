@@ -4,6 +4,7 @@ What it changes, and nothing else:
 - functions on provided.al2023 run as plain processes, their own `bootstrap` behind the Lambda runtime API;
 - Step Functions and the functions reach EMR at EMR_ENDPOINT, since LocalStack has none;
 - CloudFormation takes SAM's references (Function.Version);
+- a JSONPath with a wildcard that finds one value gives a list of one;
 - each AWS call of a function is written down with the function's name into CALLS_FILE, a JSON object a line: the SDK
   puts AWS_SDK_UA_APP_ID into the User-Agent header.
 """
@@ -37,6 +38,24 @@ def reach_emr():
             aws_access_key_id="test", aws_secret_access_key="test")
 
     boto_client.boto_client_for = boto_client_for  # before the service modules import it by name
+
+
+def answer_lists():
+    """A JSONPath with a wildcard gives a list, also of one: https://states-language.net (JSONPath that is not a Reference
+    Path), and so do Step Functions and moto. LocalStack unwraps it where the wildcard is not the last step."""
+    import localstack.services.stepfunctions.asl.utils.json_path as json_path
+
+    original = json_path.extract_json
+
+    def extract_json(path, data):
+        value = original(path, data)
+        if json_path._contains_slice_or_wildcard_array(path):
+            found = json_path.parse(path).find(data)
+            if len(found) == 1 and not isinstance(found[0].path, json_path.Index):
+                return [value]
+        return value
+
+    json_path.extract_json = extract_json  # before the service modules import it by name
 
 
 def leave_references_to_the_transform():
@@ -207,6 +226,7 @@ def run_functions_as_processes():
         module.get_runtime_executor = lambda: Process
 
 
+answer_lists()
 reach_emr()
 run_functions_as_processes()
 leave_references_to_the_transform()

@@ -46,7 +46,7 @@ if wants path || wants store; then
   python=$(modern) && "$here/venv.sh" localstack "$python" >"$RUN_DIR/localstack.setup" 2>&1
   if [ $? != 0 ]; then skip "LocalStack can't be had: it needs Python 3.13 and PyPI ($(tail -1 "$RUN_DIR/localstack.setup" 2>/dev/null))"; python=; fi
   if [ -n "$python" ]; then
-    p=$(port); emr=127.0.0.1:$(port); echo 0 >"$RUN_DIR/clock"; : >"$RUN_DIR/calls.jsonl"
+    p=$(port); emr=127.0.0.1:$(port); echo $((10 * 3600 * 1000)) >"$RUN_DIR/clock" # it may only go forward: see hour_test.go; : >"$RUN_DIR/calls.jsonl"
     env -u AWS_ENDPOINT_URL GATEWAY_LISTEN=127.0.0.1:$p LOCALSTACK_HOST=localhost:$p DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DNS_ADDRESS=0 \
       FILESYSTEM_ROOT="$RUN_DIR/fs" CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES=1 EMR_ENDPOINT="http://$emr" CALLS_FILE="$RUN_DIR/calls.jsonl" \
       CLOCK_FILE="$RUN_DIR/clock" NODE_OPTIONS="--require $here/clock.js" XRAY_ADDRESS="${XRAY_ADDRESS:-}" \

@@ -14,6 +14,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	kongcompletion "github.com/jotaen/kong-completion"
+
+	"penstock/internal/supervise"
 )
 
 // grammar is the command line: one field a command, each in a file of its own.
@@ -54,7 +56,12 @@ func newParser(g *grammar, stdout, stderr io.Writer) (*kong.Kong, error) {
 		}))
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == supervise.Argument { // this process stands between an engine and its end
+		os.Exit(supervise.Main(os.Args[2:]))
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 // run does what args say and returns the exit code.
 func run(args []string) (code int) {

@@ -22,6 +22,7 @@ import (
 	"penstock/internal/local"
 	"penstock/internal/playbook"
 	"penstock/internal/rollup"
+	"penstock/internal/supervise"
 	"penstock/playbooks"
 )
 
@@ -38,6 +39,8 @@ type runCmd struct {
 	Day      string        `default:"2026-11-02" help:"The day to generate."`
 	Shards   int           `default:"2" help:"Shards of a new stream."`
 	Window   time.Duration `default:"5m" help:"How long a batch is gathered before it is archived."`
+	Engine   string        `enum:"process,hadoop,yarn" default:"process" help:"What runs the steps: processes, a Hadoop (HADOOP_HOME, or make engines), or YARN in one JVM."`
+	Engines  string        `default:".engines" placeholder:"DIR" env:"PENSTOCK_ENGINES" help:"The folder that make engines fills."`
 }
 
 // Help implements kong.HelpProvider.
@@ -71,10 +74,16 @@ func (cmd runCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer s.Close()
+	runner, stop, err := hadoop.OpenEngine(ctx, cmd.Engine, hadoop.EngineOptions{Home: os.Getenv("HADOOP_HOME"), Fetched: cmd.Engines,
+		Supervisor: []string{self(), supervise.Argument}})
+	if err != nil {
+		return err
+	}
+	defer stop()
 	progress, finish := c.progress(job.events, "events")
 	begun := time.Now()
 	report, err := s.Run(ctx, local.Job{Name: job.name, Digest: job.digest, Clock: cmd.Clock, Seed: cmd.Seed, Playbook: book,
-		Exec: programs(), Shards: cmd.Shards, Window: cmd.Window, Open: job.open, Progress: progress, Wall: c.Now})
+		Exec: programs(), Runner: runner, Shards: cmd.Shards, Window: cmd.Window, Open: job.open, Progress: progress, Wall: c.Now})
 	finish()
 	if err != nil {
 		return err
@@ -247,15 +256,19 @@ func (cmd runCmd) choose(first []byte) ([]byte, error) {
 
 // programs are the programs that steps may call without naming a file: rollup, as a process of its own.
 func programs() hadoop.Exec {
-	self, err := os.Executable()
-	if err != nil {
-		self = os.Args[0]
-	}
-	beside := filepath.Join(filepath.Dir(self), "rollup")
+	beside := filepath.Join(filepath.Dir(self()), "rollup")
 	if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 		return hadoop.Processes{"rollup": {beside}}
 	}
-	return hadoop.Processes{"rollup": {self, "rollup"}}
+	return hadoop.Processes{"rollup": {self(), "rollup"}}
+}
+
+// self is this program.
+func self() string {
+	if path, err := os.Executable(); err == nil {
+		return path
+	}
+	return os.Args[0]
 }
 
 // rollupCmd is cmd/rollup, so that the one binary is enough.

@@ -276,7 +276,11 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 // beginUpload, uploadPart, completeUpload and abortUpload are the calls of a multipart upload; see upload.
 func (s *S3) beginUpload(ctx context.Context, key string) (id string, err error) {
 	err = s.call(ctx, "begin upload of", key, s.options.Timeout, func(ctx context.Context) error {
-		out, err := s.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: &key}, s.configure)
+		in := &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: &key}
+		if !s.options.NoChecksums { // else S3 refuses the parts' checksums when the upload is completed (InvalidPart)
+			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
+		}
+		out, err := s.api.CreateMultipartUpload(ctx, in, s.configure)
 		if err == nil {
 			id = aws.ToString(out.UploadId)
 		}

@@ -70,6 +70,6 @@ outputs = {o["OutputKey"]: o["OutputValue"] for o in state.get("Outputs", [])}
 key = boto3.client("apigateway", **options).get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
 with open(out, "w") as f:
     json.dump({"stack": stack, "endpoint": endpoint, "subnet": subnet, "apiKey": key, "outputs": outputs,
-               **{k: os.environ.get("TEST_" + k.upper(), "") for k in ("emr", "clock", "calls", "rollup")},
+               **{k: os.environ.get("TEST_" + k.upper(), "") for k in ("emr", "clock", "calls", "rollup", "xray")},
                "resources": {r["LogicalResourceId"]: r.get("PhysicalResourceId") for r in resources}}, f, indent=1, sort_keys=True)
 print(f"{stack}: {state['StackStatus']}, {len(resources)} resources, {time.time() - started:.1f} s")

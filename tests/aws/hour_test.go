@@ -134,6 +134,7 @@ func TestAnHourIsPublishedFromWhatWasSentOverHTTP(t *testing.T) {
 	})
 	t.Run("the reaper ends the cluster of an aborted execution", func(t *testing.T) { s.aborted(t, of(plain)) })
 	t.Run("bodies that are no events do not reach the stream", func(t *testing.T) { s.refuses(t) })
+	t.Run("what the functions traced is read back", func(t *testing.T) { s.traces(t) })
 	t.Run("roles allow what their functions did", func(t *testing.T) { s.roles(t) })
 }
 
@@ -146,7 +147,7 @@ func between(from, to string, states ...string) []string {
 	return slices.Concat(path[:i+1], states, path[j:])
 }
 
-// counted sums the events of the job's result: lines of JSON with a count "events".
+// counted sums the events of the job's result: lines of a group, a tab, and measures.
 func (s *stack) counted(t *testing.T, m *hour.Manifest) int {
 	t.Helper()
 	sum := 0
@@ -160,7 +161,8 @@ func (s *stack) counted(t *testing.T, m *hour.Manifest) int {
 		}
 		for line := range strings.Lines(string(data)) {
 			var row struct{ Events int }
-			if err := json.Unmarshal([]byte(line), &row); err != nil {
+			_, measures, _ := strings.Cut(line, "\t")
+			if err := json.Unmarshal([]byte(measures), &row); err != nil {
 				t.Fatalf("%s: %v", f.Key, err)
 			}
 			sum += row.Events
@@ -198,8 +200,8 @@ func (s *stack) aborted(t *testing.T, of hour.Hour) {
 	if _, err := s.machines.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &arn}); err != nil {
 		t.Fatal(err)
 	}
-	if status, _ := s.ended(t, arn, time.Minute); status != "ABORTED" {
-		t.Fatalf("the execution ended as %s", status)
+	if status, visited := s.ended(t, arn, time.Minute); status != "ABORTED" {
+		t.Fatalf("the execution ended as %s; it visited %v", status, visited)
 	}
 	if answer := reap(); !strings.Contains(answer, id) {
 		t.Errorf("the reaper answered %s, want cluster %s ended", answer, id)

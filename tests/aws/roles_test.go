@@ -23,11 +23,11 @@ var poller = []string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary",
 
 // rare are calls that this run need not make, by function; a test elsewhere makes each.
 var rare = map[string][]string{
-	"archive": {"s3:GetObject", "s3:PutObject"}, // the read after a 412; what conflicts is kept (internal/archive)
-	"compact": {"s3:AbortMultipartUpload"},      // a multipart upload that fails (internal/store)
-	"due":     {"s3:GetObject"},                 // late data's indexes (internal/due)
-	"seal":    {"s3:GetObject"},                 // what the failure destination holds (internal/seal)
-	"claim":   {"states:DescribeExecution"},     // the holder of an hour, when there is one (internal/claim)
+	"archive": {"s3:GetObject", "s3:PutObject"},             // the read after a 412; what conflicts is kept (internal/archive)
+	"compact": {"s3:AbortMultipartUpload"},                  // a multipart upload that fails (internal/store)
+	"due":     {"s3:GetObject", "states:DescribeExecution"}, // late data's indexes; runs without an end (internal/due)
+	"seal":    {"s3:GetObject"},                             // what the failure destination holds (internal/seal)
+	"claim":   {"states:DescribeExecution"},                 // the holder of an hour, when there is one (internal/claim)
 }
 
 // actions are those that a function's role allows.

@@ -11,18 +11,17 @@ skip() { echo "test-aws: SKIP $*"; skipped=$((skipped + 1)); }
 judge() { if [ "$1" = 0 ]; then passed=$((passed + 1)); echo "test-aws: ok   $2"; else failed=$((failed + 1)); echo "test-aws: FAIL $2"; fi; }
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 up() { local i; for i in $(seq 150); do curl -fs -o /dev/null "$1" && return 0; kill -0 "$2" 2>/dev/null || return 1; sleep 0.3; done; return 1; }
-suite() { local name=$1; shift; local out; out="$("$@" 2>&1)"; local rc=$?; echo "$out" | tail -${LINES_OF_SUITE:-40}; judge $rc "$name"; }
+suite() { local name=$1 log="$RUN_DIR/${1// /-}.log"; shift; "$@" >"$log" 2>&1; local rc=$?; grep -Ev "^=== (RUN|PAUSE|CONT)" "$log" | tail -80; judge $rc "$name"; }
 modern() { # a Python of 3.13 or later
   local p; for p in python3.14 python3.13 "$HOME"/.pyenv/versions/3.1[34]*/bin/python3 python3; do
     "$p" -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && { echo "$p"; return 0; }; done; return 1; }
 
-if wants store; then
+if wants store || wants path; then
   if "$here/venv.sh" moto >"$RUN_DIR/moto.setup" 2>&1; then
     p=$(port); .venv-moto/bin/moto_server -p "$p" >"$RUN_DIR/moto.log" 2>&1 & pids+=($!)
     if up "http://127.0.0.1:$p/moto-api/" $!; then
-      suite "store contract over moto" env PENSTOCK_S3_ENDPOINT="http://127.0.0.1:$p" go test -count=1 -run OverAnEndpoint ./internal/store
+      wants store && suite "store contract over moto" env PENSTOCK_S3_ENDPOINT="http://127.0.0.1:$p" go test -count=1 -run OverAnEndpoint ./internal/store
       PENSTOCK_XRAY_ENDPOINT="http://127.0.0.1:$p"; export PENSTOCK_XRAY_ENDPOINT
-      suite "write-once policy over moto" env PENSTOCK_MOTO_ENDPOINT="http://127.0.0.1:$p" go test -count=1 -run WriteOnce ./tests/aws
     else skip "moto does not start: $(tail -1 "$RUN_DIR/moto.log")"; fi
   else skip "moto can't be had: $(tail -1 "$RUN_DIR/moto.setup")"; fi
 fi
@@ -46,10 +45,10 @@ if wants path || wants store; then
   python=$(modern) && "$here/venv.sh" localstack "$python" >"$RUN_DIR/localstack.setup" 2>&1
   if [ $? != 0 ]; then skip "LocalStack can't be had: it needs Python 3.13 and PyPI ($(tail -1 "$RUN_DIR/localstack.setup" 2>/dev/null))"; python=; fi
   if [ -n "$python" ]; then
-    p=$(port); emr=127.0.0.1:$(port); echo $((10 * 3600 * 1000)) >"$RUN_DIR/clock" # it may only go forward: see hour_test.go; : >"$RUN_DIR/calls.jsonl"
+    p=$(port); emr=127.0.0.1:$(port); xray=127.0.0.1:$(port); echo $((10 * 3600 * 1000)) >"$RUN_DIR/clock" # it may only go forward: see hour_test.go; : >"$RUN_DIR/calls.jsonl"
     env -u AWS_ENDPOINT_URL GATEWAY_LISTEN=127.0.0.1:$p LOCALSTACK_HOST=localhost:$p DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DNS_ADDRESS=0 \
       FILESYSTEM_ROOT="$RUN_DIR/fs" CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES=1 EMR_ENDPOINT="http://$emr" CALLS_FILE="$RUN_DIR/calls.jsonl" \
-      CLOCK_FILE="$RUN_DIR/clock" NODE_OPTIONS="--require $here/clock.js" XRAY_ADDRESS="${XRAY_ADDRESS:-}" \
+      CLOCK_FILE="$RUN_DIR/clock" NODE_OPTIONS="--require $here/clock.js" XRAY_ADDRESS="$xray" \
       .venv-localstack/bin/python "$here/emulator.py" >"$RUN_DIR/localstack.log" 2>&1 & ls=$!; pids+=($ls)
     if ! up "http://127.0.0.1:$p/_localstack/health" $ls; then skip "LocalStack does not start: $(tail -1 "$RUN_DIR/localstack.log")"; else
       wants store && suite "store contract over LocalStack" env PENSTOCK_S3_ENDPOINT="http://127.0.0.1:$p" go test -count=1 -run OverAnEndpoint ./internal/store
@@ -59,7 +58,7 @@ if wants path || wants store; then
         { CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -tags lambda.norpc -o "dist/linux-$arch/functions/" ./functions/... &&
           CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o "dist/linux-$arch/rollup" ./cmd/rollup &&
           go run ./tests/package dist/functions "dist/linux-$arch"/functions/*; } || exit 1
-        if TEST_EMR=$emr TEST_CLOCK="$RUN_DIR/clock" TEST_CALLS="$RUN_DIR/calls.jsonl" TEST_ROLLUP="$root/dist/linux-$arch/rollup" \
+        if TEST_EMR=$emr TEST_XRAY=$xray TEST_CLOCK="$RUN_DIR/clock" TEST_CALLS="$RUN_DIR/calls.jsonl" TEST_ROLLUP="$root/dist/linux-$arch/rollup" \
           .venv-localstack/bin/python "$here/deploy.py" "http://127.0.0.1:$p" penstock "$RUN_DIR/stack.json" \
           Architecture=$([ $arch = arm64 ] && echo arm64 || echo x86_64) BatchWindowSeconds=1 MarginSeconds=5 MaxHours=12 StreamMode=PROVISIONED ShardCount=2; then
           suite "the path of an hour over LocalStack" env PENSTOCK_AWS_STACK="$RUN_DIR/stack.json" go test -count=1 -timeout 30m -v ./tests/aws

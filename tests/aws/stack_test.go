@@ -39,6 +39,7 @@ type stack struct {
 	Clock     string            `json:"clock"` // file: milliseconds that Kinesis' clock is behind
 	Calls     string            `json:"calls"` // file: the functions' AWS calls
 	Rollup    string            `json:"rollup"`
+	XRay      string            `json:"xray"` // address to take segments at
 	Outputs   map[string]string `json:"outputs"`
 	Resources map[string]string `json:"resources"`
 
@@ -50,6 +51,7 @@ type stack struct {
 	behind         *movable
 	mu             sync.Mutex
 	emrCalls       []emrCall
+	xray           daemon
 	hold           map[string]bool // clusters whose steps go on until they are ended
 }
 
@@ -109,6 +111,7 @@ func openStack(t *testing.T, faults emr.Faults) *stack {
 	server := &http.Server{Handler: s.record(s.clusters.Handler()), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { s.clusters.Close(); _ = server.Close() })
+	s.listenXRay(t)
 	s.upload(t)
 	return s
 }

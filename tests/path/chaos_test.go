@@ -81,7 +81,7 @@ func TestWhateverFailsEveryEventIsPublishedOnce(t *testing.T) {
 		}
 		first = n
 	}
-	for i := range rounds(t, 8) {
+	for i := range rounds(t, 5) {
 		seed := first + uint64(i)
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()

@@ -51,7 +51,7 @@ func TestARunThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 	whole := time.Since(begun)
 	random := rand.New(rand.NewPCG(seed, 0))
 	killed := 0
-	for range rounds(t, 3) {
+	for range rounds(t, 2) {
 		cmd := exec.CommandContext(ctx, bin, "run", "--events", "1500", "--data", dir)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

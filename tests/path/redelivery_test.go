@@ -83,7 +83,7 @@ func TestBatchesDeliveredTwiceAndCutOtherwiseLeaveTheHourAsItIs(t *testing.T) {
 		seed := uint64(100 + i)
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			r := recipe{seed: seed, format: []string{"json", "text"}[i%2], hours: 2, puts: 150, burst: 5}
+			r := recipe{seed: seed, format: []string{"json", "text"}[i%2], hours: 2, puts: 80, burst: 5}
 			quiet := newWorld(t, r)
 			if _, err := quiet.live(weather{}); err != nil {
 				t.Fatal(err)

@@ -30,5 +30,6 @@ func handler(ctx context.Context, e *env.Env) (*reap.Handler, error) {
 		return nil, err
 	}
 	clusters := c.Clusters()
-	return &reap.Handler{Stack: stack, Clusters: clusters, Executions: c.Executions(machine), Ledger: c.Ledger(hours), Ender: clusters, Now: time.Now}, nil
+	return &reap.Handler{Stack: stack, Clusters: clusters, Executions: c.Executions(machine), Ledger: c.Ledger(hours), Ender: clusters,
+		Now: time.Now, Metrics: os.Stdout}, nil
 }

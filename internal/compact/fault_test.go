@@ -132,7 +132,7 @@ func (w *world) sealed(in compact.In) *hour.Seal {
 	return must(w.ledger.ReadSeal(ctx, *must(w.ledger.Read(ctx, hr)).Run(in.N).Seal))
 }
 
-func TestAnObjectThatIsGoneOrAnotherVersionIsAnError(t *testing.T) {
+func TestAnObjectThatIsGoneOrOtherBytesIsAnErrorUntilItIsBroughtBack(t *testing.T) {
 	w := newWorld(t)
 	w.batch(3)
 	in := w.seal()
@@ -140,7 +140,7 @@ func TestAnObjectThatIsGoneOrAnotherVersionIsAnError(t *testing.T) {
 	data, o, _ := w.archive.Get(ctx, key, 1<<20)
 	must(w.archive.Replace(ctx, key, o.ETag, []byte("x")))
 	_, err := w.h.Handle(ctx, in)
-	is[*fault.Changed](t, err)
+	is[*fault.Corrupt](t, err)
 	if err := w.archive.Delete(ctx, key); err != nil {
 		t.Fatal(err)
 	}

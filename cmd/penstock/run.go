@@ -37,7 +37,7 @@ type runCmd struct {
 	Seed     uint64        `default:"1" help:"Of the generated events and of all ids."`
 	Events   int           `default:"240000" help:"How many events to generate."`
 	Day      string        `default:"2026-11-02" help:"The day to generate."`
-	Shards   int           `default:"2" help:"Shards of a new stream."`
+	Shards   int           `default:"1" help:"Shards of a new stream; one takes 1000 events or 1 MB a second."`
 	Window   time.Duration `default:"5m" help:"How long a batch is gathered before it is archived."`
 	Engine   string        `enum:"process,hadoop,yarn" default:"process" help:"What runs the steps: processes, a Hadoop (HADOOP_HOME, or make engines), or YARN in one JVM."`
 	Engines  string        `default:".engines" placeholder:"DIR" env:"PENSTOCK_ENGINES" help:"The folder that make engines fills."`

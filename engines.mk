@@ -24,10 +24,11 @@ $(ENGINES)/spark-$(PYSPARK)/fetched:
 	@touch $@
 
 # Java or Maven missing is one line, and every test is counted as skipped. SPARK=0 leaves Spark out.
+# "make" and not its variable: a recipe that holds the variable runs even when "make -n" only asks for it.
 test-engines: ## rollup, parts and whole hours on real Hadoop, YARN and Spark (SPARK=0: without)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
-		$(MAKE) --no-print-directory engines && \
-		if [ "$(SPARK)" != 0 ]; then $(MAKE) --no-print-directory engines-spark || echo "engines: no pyspark, its tests are skipped"; fi && \
+		make --no-print-directory engines && \
+		if [ "$(SPARK)" != 0 ]; then make --no-print-directory engines-spark || echo "engines: no pyspark, its tests are skipped"; fi && \
 		PENSTOCK_ENGINES=$(abspath $(ENGINES)) go test -v -count=1 -timeout 15m ./tests/engines; \
 	else \
 		echo "engines: java or mvn is missing: the tests of real Hadoop are skipped"; \

@@ -30,6 +30,9 @@ type grammar struct {
 	Verify verifyCmd `cmd:"" group:"hours" help:"Check all that is stored of hours, bit by bit."`
 	Trace  traceCmd  `cmd:"" group:"hours" help:"Show where the time of a run went, and what failed in it."`
 
+	Logs logsCmd `cmd:"" group:"hours" help:"Print what the steps of an hour's run wrote to standard error."`
+
+	Playbook playbookCmd `cmd:"" group:"tools" help:"Check a playbook, or print the cluster request that it makes."`
 	Generate generateCmd `cmd:"" group:"tools" help:"Make seeded video-player events."`
 	EMR      emrCmd      `cmd:"" name:"emr" group:"tools" help:"Serve EMR over its own wire protocol, running steps here."`
 	ASL      aslCmd      `cmd:"" name:"asl" group:"tools" help:"Run a state machine file with mocked tasks."`

@@ -16,6 +16,7 @@ modern() { # a Python of 3.13 or later
   local p; for p in python3.14 python3.13 "$HOME"/.pyenv/versions/3.1[34]*/bin/python3 python3; do
     "$p" -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && { echo "$p"; return 0; }; done; return 1; }
 
+main() { # a function, so that bash has read it whole before it runs
 if wants store || wants path; then
   if "$here/venv.sh" moto >"$RUN_DIR/moto.setup" 2>&1; then
     p=$(port); .venv-moto/bin/moto_server -p "$p" >"$RUN_DIR/moto.log" 2>&1 & pids+=($!)
@@ -61,6 +62,7 @@ if wants path || wants store; then
         if TEST_EMR=$emr TEST_XRAY=$xray TEST_CLOCK="$RUN_DIR/clock" TEST_CALLS="$RUN_DIR/calls.jsonl" TEST_ROLLUP="$root/dist/linux-$arch/rollup" \
           .venv-localstack/bin/python "$here/deploy.py" "http://127.0.0.1:$p" penstock "$RUN_DIR/stack.json" \
           Architecture=$([ $arch = arm64 ] && echo arm64 || echo x86_64) BatchWindowSeconds=1 MarginSeconds=5 MaxHours=12 StreamMode=PROVISIONED ShardCount=2; then
+          suite "preflight over LocalStack" "$here/preflight_check.sh" "http://127.0.0.1:$p" "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["subnet"])' "$RUN_DIR/stack.json")"
           suite "the path of an hour over LocalStack" env PENSTOCK_AWS_STACK="$RUN_DIR/stack.json" go test -count=1 -timeout 30m -v ./tests/aws
         else judge 1 "template.yaml on LocalStack"; fi
       fi
@@ -69,3 +71,5 @@ if wants path || wants store; then
 fi
 echo "test-aws: $passed ok, $failed failed, $skipped skipped"
 [ $failed = 0 ]
+}
+main

@@ -12,4 +12,8 @@
 //
 // Programs run as processes (Processes), or in this process where that is
 // possible (InProcess), which simulations need.
+//
+// An Engine is a real Hadoop on the same machine, which takes the place of all
+// that: its local job runner, or a Cluster of YARN in one JVM. OpenEngine finds
+// one by name, and tests/engines holds the two against each other.
 package hadoop

@@ -106,10 +106,18 @@ func streamingJob(t *testing.T, input, output string, properties ...string) []st
 }
 
 // TestMeasureSmallFiles compares an hour as archive objects with the same hour
-// as one joined part.
+// as one joined part. PENSTOCK_OBJECTS is how many objects there are, by
+// default 3 000.
 func TestMeasureSmallFiles(t *testing.T) {
 	measuring(t, "small")
-	const n, each = 3000, 100
+	const each = 100
+	n := 3000
+	if text := os.Getenv("PENSTOCK_OBJECTS"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
 	dir := t.TempDir()
 	g, err := generate.New(generate.Config{Seed: 9, Start: epoch, Duration: time.Hour, Events: n * each, MangledEvery: -1})
 	if err != nil {

@@ -1,6 +1,10 @@
 package engines
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,4 +95,55 @@ func TestSparkMakesTheResultOfRollup(t *testing.T) {
 	if want := get(t, s, "own/part-00000"); sorted(string(got)) != sorted(want) || want == "" {
 		t.Errorf("Spark wrote\n%s\nwant\n%s", got, want)
 	}
+}
+
+// TestSparkReadsEveryLineOfEveryPartOnce: the same parts as Hadoop's.
+func TestSparkReadsEveryLineOfEveryPartOnce(t *testing.T) {
+	t.Parallel()
+	spark := folder(t, "spark-3.5.6")
+	byFile := map[string]part{}
+	script, err := filepath.Abs("python/parts.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv := []string{filepath.Join(spark, "bin", "python3"), script}
+	for _, p := range corpus(t) {
+		byFile[p.file] = p
+		if p.name == "long-lines" {
+			// In partitions of 16 KiB it has hundreds, each of which looks for a block.
+			continue
+		}
+		argv = append(argv, p.file)
+	}
+	var out, stderr strings.Builder
+	err = supervise.Run(t.Context(), supervise.Command{Supervisor: supervisor(), Argv: argv, Dir: t.TempDir(),
+		Env: append(os.Environ(), "SPARK_LOCAL_IP=127.0.0.1"), Stdout: &out, Stderr: &stderr})
+	if err != nil {
+		t.Fatalf("parts.py: %v\n%s", err, &stderr)
+	}
+	checks, split := 0, 0
+	for line := range strings.Lines(out.String()) {
+		w := strings.Split(strings.TrimSpace(line), "\t")
+		if len(w) != 5 {
+			t.Fatalf("parts.py says %q", line)
+		}
+		p := byFile[w[0]]
+		n, sum := 0, uint64(0)
+		for line := range bytes.Lines(p.raw) {
+			h := sha256.Sum256(bytes.TrimRight(line, "\r\n"))
+			sum += binary.BigEndian.Uint64(h[:8]) >> 16
+			n++
+		}
+		if want := fmt.Sprintf("%d %d", n, sum); want != w[3]+" "+w[4] {
+			t.Errorf("%s in partitions of %s bytes (%s): lines and sum %s %s, want %s", p.name, w[1], w[2], w[3], w[4], want)
+		}
+		checks++
+		if w[2] != "1" {
+			split++
+		}
+	}
+	if want := 2 * (len(argv) - 2); checks != want || split < 3 {
+		t.Errorf("%d checks, want %d; %d with more than one partition", checks, want, split)
+	}
+	t.Logf("%d checks, %d of them with more than one partition: every line once", checks, split)
 }

@@ -5,6 +5,7 @@ SUBNET ?=
 JOB ?= video
 PARAMETERS ?=
 FUNCTIONS := $(notdir $(patsubst %/,%,$(dir $(wildcard functions/*/main.go))))
+SAM = $(or $(wildcard .venv-sam/bin/sam),sam)
 GO_LAMBDA := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags='-s -w'
 
 .PHONY: build package validate deploy destroy test-aws
@@ -31,7 +32,7 @@ validate: ## cfn-lint, sam validate, asl-validator, checkov (pinned; what can't 
 
 deploy: package ## deploy STACK=name SUBNET=subnet-... [JOB=video] [PARAMETERS="Name=Value ..."] with sam
 	@tests/aws/preflight.sh "$(STACK)" "$(SUBNET)" playbooks/$(JOB).json
-	sam deploy --template template.yaml --stack-name "$(STACK)" --resolve-s3 --s3-prefix "$(STACK)" \
+	$(SAM) deploy --template template.yaml --stack-name "$(STACK)" --resolve-s3 --s3-prefix "$(STACK)" \
 		--capabilities CAPABILITY_IAM --no-fail-on-empty-changeset --no-confirm-changeset \
 		--tags "penstock:stack=$(STACK)" --parameter-overrides \
 		"SubnetId=$(SUBNET)" "Job=$(JOB)" "Architecture=$(if $(filter amd64,$(ARCH)),x86_64,arm64)" $(PARAMETERS)
@@ -40,7 +41,7 @@ deploy: package ## deploy STACK=name SUBNET=subnet-... [JOB=video] [PARAMETERS="
 destroy: ## delete STACK=name; buckets and key are kept
 	@read -r -p "Delete the stack $(STACK), its stream and what is not archived yet? Type its name: " name; \
 		[ "$$name" = "$(STACK)" ] || { echo "not deleted"; exit 1; }
-	sam delete --stack-name "$(STACK)" --s3-prefix "$(STACK)" --no-prompts
+	$(SAM) delete --stack-name "$(STACK)" --s3-prefix "$(STACK)" --no-prompts
 
 test-aws: ## the real template.yaml on emulators: the path of an hour over HTTP, Kinesis, Lambda, Step Functions, EMR
 	@tests/aws/run.sh

@@ -12,7 +12,6 @@ import (
 	"runtime"
 
 	"penstock/internal/bzip2"
-	"penstock/internal/datadir"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 )
@@ -41,7 +40,7 @@ func (cmd catCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -86,7 +85,7 @@ func procsOf(n int) (int, error) {
 // printer decompresses files of the hours bucket and checks them.
 type printer struct {
 	ctx   context.Context
-	dir   *datadir.Dir
+	dir   *site
 	out   io.Writer
 	procs int
 	z     *bzip2.Reader

@@ -21,7 +21,7 @@ func predictors(c *console) map[string]complete.Predictor {
 }
 
 func predictHours(c *console, words []string) []string {
-	p := place{Data: DefaultData}
+	p := place{folder: folder{Data: DefaultData}}
 	for i, w := range words {
 		if value, ok := strings.CutPrefix(w, "--data="); ok {
 			p.Data = value
@@ -29,7 +29,7 @@ func predictHours(c *console, words []string) []string {
 			p.Data = words[i+1]
 		}
 	}
-	d, err := p.open(c)
+	d, err := p.open(context.Background(), c)
 	if err != nil {
 		return nil // a shell has no use for errors
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strconv"
 
 	"penstock/internal/hour"
@@ -13,7 +12,7 @@ type filesCmd struct {
 	place
 	asJSON
 	Hour  hour.Hour `arg:"" predictor:"hour" placeholder:"HOUR" help:"UTC hour of arrival, such as 2026-11-23T07."`
-	Paths bool      `short:"p" help:"Print only the paths of the files on this machine, one a line."`
+	Paths bool      `short:"p" help:"Print only the paths of the files, one a line: on this machine, or s3://."`
 }
 
 // Help implements kong.HelpProvider.
@@ -38,7 +37,7 @@ type fileRow struct {
 }
 
 func (cmd filesCmd) Run(ctx context.Context, c *console) error {
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (cmd filesCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	path := func(key string) string { return filepath.Join(d.Path, "hours", filepath.FromSlash(key)) }
+	path := func(key string) string { return d.path("hours", key) }
 	rows := []fileRow{}
 	for _, p := range m.Parts {
 		rows = append(rows, fileRow{"part", p.Key, path(p.Key), p.Size, p.Events, p.Bytes, p.SHA256})

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"penstock/internal/datadir"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -84,14 +83,14 @@ const atOnce = 16
 
 // survey returns a row for each hour of the range that anything is known of, in order; every hour if r is nil. It lists
 // each month once, and reads a manifest an hour; a ledger only where there is no manifest or it is behind.
-func survey(ctx context.Context, d *datadir.Dir, r *hour.Range) ([]hourRow, error) {
+func survey(ctx context.Context, d *site, r *hour.Range) ([]hourRow, error) {
 	hours, err := list(ctx, d, r)
 	if err != nil {
 		return nil, err
 	}
 	order := slices.SortedFunc(maps.Keys(hours), func(a, b hour.Hour) int { return a.Sub(b) })
 	rows := make([]hourRow, len(order))
-	l := &ledger.Ledger{Store: d.Hours, Keys: d.Keys}
+	l := d.Ledger()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i, h := range order {
@@ -104,7 +103,7 @@ func survey(ctx context.Context, d *datadir.Dir, r *hour.Range) ([]hourRow, erro
 }
 
 // list finds the hours that have documents.
-func list(ctx context.Context, d *datadir.Dir, r *hour.Range) (map[hour.Hour]*seen, error) {
+func list(ctx context.Context, d *site, r *hour.Range) (map[hour.Hour]*seen, error) {
 	hours := map[hour.Hour]*seen{}
 	at := func(h hour.Hour) *seen {
 		if hours[h] == nil {
@@ -159,7 +158,7 @@ func prefixes(k hour.Keys, r *hour.Range) []string {
 }
 
 // describe reads what is to be said of one hour.
-func describe(ctx context.Context, d *datadir.Dir, l *ledger.Ledger, h hour.Hour, s *seen) (hourRow, error) {
+func describe(ctx context.Context, d *site, l *ledger.Ledger, h hour.Hour, s *seen) (hourRow, error) {
 	row := hourRow{Hour: h}
 	var m *hour.Manifest
 	var err error
@@ -202,7 +201,7 @@ func (r *hourRow) published(m *hour.Manifest) {
 }
 
 // archived counts what is archived of an hour that was never published.
-func (r *hourRow) archived(ctx context.Context, d *datadir.Dir) error {
+func (r *hourRow) archived(ctx context.Context, d *site) error {
 	spans := map[hour.Span]bool{}
 	rejects := map[hour.Span]int{}
 	for o, err := range d.Archive.List(ctx, d.Keys.HourPrefix(r.Hour)) {
@@ -283,8 +282,8 @@ func why(r *ledger.Run) string {
 }
 
 // find returns the manifest of a published hour, or a failure that says why there is none and what to do.
-func (p place) find(ctx context.Context, d *datadir.Dir, h hour.Hour) (*hour.Manifest, error) {
-	l := &ledger.Ledger{Store: d.Hours, Keys: d.Keys}
+func (p place) find(ctx context.Context, d *site, h hour.Hour) (*hour.Manifest, error) {
+	l := d.Ledger()
 	m, _, err := l.ReadManifest(ctx, h)
 	if err != nil || m != nil {
 		return m, err
@@ -318,5 +317,5 @@ func (p place) find(ctx context.Context, d *datadir.Dir, h hour.Hour) (*hour.Man
 
 // nothing says that an hour is not there.
 func (p place) nothing(h hour.Hour) error {
-	return failf(exitNoData, "hour %s has no data in %s: %s lists the hours that have", h, p.Data, p.command("status"))
+	return failf(exitNoData, "hour %s has no data in %s: %s lists the hours that have", h, p.where(), p.command("status"))
 }

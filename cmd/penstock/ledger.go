@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"penstock/internal/hour"
-	"penstock/internal/ledger"
 )
 
 type ledgerCmd struct {
@@ -28,12 +27,12 @@ Examples:
 }
 
 func (cmd ledgerCmd) Run(ctx context.Context, c *console) error {
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	l := &ledger.Ledger{Store: d.Hours, Keys: d.Keys}
+	l := d.Ledger()
 	s, err := l.Read(ctx, cmd.Hour)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"penstock/internal/hour"
-	"penstock/internal/ledger"
 	"penstock/internal/store"
 )
 
@@ -34,12 +33,12 @@ Examples:
 const maxLog = 16 << 20
 
 func (cmd logsCmd) Run(ctx context.Context, c *console) error {
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	s, err := (&ledger.Ledger{Store: d.Hours, Keys: d.Keys}).Read(ctx, cmd.Hour)
+	s, err := d.Ledger().Read(ctx, cmd.Hour)
 	if err != nil {
 		return err
 	}
@@ -78,7 +77,7 @@ func (cmd logsCmd) Run(ctx context.Context, c *console) error {
 	return nil
 }
 
-func (c *console) printLog(ctx context.Context, from *store.Dir, o store.Object) error {
+func (c *console) printLog(ctx context.Context, from store.Store, o store.Object) error {
 	body, err := from.GetRange(ctx, o.Key, o.ETag, 0, -1)
 	if err != nil {
 		return err

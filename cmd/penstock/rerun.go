@@ -4,18 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"penstock/internal/asl"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
-	"penstock/internal/ledger"
 	"penstock/internal/local"
 )
 
 type rerunCmd struct {
-	place
+	folder
 	asJSON
 	Hour           hour.Hour `arg:"" help:"The hour."`
 	Force          bool      `help:"Run the job again although the hour is published and unchanged."`
@@ -36,17 +33,12 @@ Examples:
 }
 
 func (cmd rerunCmd) Run(ctx context.Context, c *console) error {
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	path := filepath.Join(cmd.Data, playbookName)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read the playbook: %w: %s puts one there", err, cmd.command("run"))
-	}
-	book, err := readBook(path, data)
+	book, _, err := d.Playbook(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,7 +59,7 @@ func (cmd rerunCmd) Run(ctx context.Context, c *console) error {
 	if x.Status != asl.Succeeded {
 		return failf(exitFailed, "%s ended as %s: %s: see %s and %s", x.Name, x.Status, x.Error, cmd.command("status %s", cmd.Hour), cmd.command("trace %s", cmd.Hour))
 	}
-	state, err := (&ledger.Ledger{Store: d.Hours, Keys: d.Keys}).Read(ctx, cmd.Hour)
+	state, err := d.Ledger().Read(ctx, cmd.Hour)
 	if err != nil {
 		return err
 	}

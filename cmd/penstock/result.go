@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"penstock/internal/bzip2"
-	"penstock/internal/datadir"
 	"penstock/internal/hour"
 )
 
@@ -40,7 +39,7 @@ Examples:
 const maxTable = 64 << 20
 
 func (cmd resultCmd) Run(ctx context.Context, c *console) error {
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (cmd resultCmd) printFiles(c *console, files []hour.File) error {
 }
 
 // copyResult copies the data files of a result, in the order of their names. The version of each is the published one.
-func copyResult(ctx context.Context, d *datadir.Dir, files []hour.File, w io.Writer) error {
+func copyResult(ctx context.Context, d *site, files []hour.File, w io.Writer) error {
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(a, b hour.File) int { return strings.Compare(a.Key, b.Key) })
 	for _, f := range files {
@@ -105,7 +104,7 @@ func copyResult(ctx context.Context, d *datadir.Dir, files []hour.File, w io.Wri
 	return nil
 }
 
-func copyFile(ctx context.Context, d *datadir.Dir, f hour.File, w io.Writer) error {
+func copyFile(ctx context.Context, d *site, f hour.File, w io.Writer) error {
 	body, err := d.Hours.GetRange(ctx, f.Key, f.ETag, 0, -1)
 	if err != nil {
 		return err

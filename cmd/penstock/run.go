@@ -27,7 +27,7 @@ import (
 )
 
 type runCmd struct {
-	place
+	folder
 	asJSON
 	Input    string        `arg:"" optional:"" help:"File of events, one a line; - reads standard input; none: a generated day."`
 	Clock    string        `placeholder:"FIELD" help:"Field whose time (RFC 3339, Unix seconds or milliseconds) is the arrival; without it, events arrive now."`
@@ -305,7 +305,7 @@ type ran struct {
 }
 
 func (cmd runCmd) show(ctx context.Context, c *console, r *local.Report, bytes int64, took time.Duration) error {
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}

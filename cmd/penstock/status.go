@@ -31,7 +31,7 @@ Examples:
 }
 
 func (cmd statusCmd) Run(ctx context.Context, c *console) error {
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -49,13 +49,13 @@ func (cmd statusCmd) Run(ctx context.Context, c *console) error {
 	case len(rows) == 0 && single:
 		return cmd.nothing(r.From)
 	case len(rows) == 0 && r != nil:
-		return failf(exitNoData, "no hour of %s has data in %s: %s lists the hours that have", r, cmd.Data, cmd.command("status"))
+		return failf(exitNoData, "no hour of %s has data in %s: %s lists the hours that have", r, cmd.where(), cmd.command("status"))
 	case len(rows) == 0:
-		return failf(exitNoData, "%s holds no hour yet: %s fills it", cmd.Data, cmd.command("run"))
+		return failf(exitNoData, "%s holds no hour yet: %s fills it", cmd.where(), cmd.command("run"))
 	}
 	report := statusReport{Hours: rows, Totals: totalsOf(rows)}
 	if single {
-		l := &ledger.Ledger{Store: d.Hours, Keys: d.Keys}
+		l := d.Ledger()
 		if s, err := l.Read(ctx, r.From); err == nil { // a damaged one is in the row
 			report.Runs = runsOf(s)
 		}

@@ -30,19 +30,19 @@ Examples:
 `
 }
 
-func (cmd traceCmd) Run(_ context.Context, c *console) error {
+func (cmd traceCmd) Run(ctx context.Context, c *console) error {
 	if cmd.Hour == nil && cmd.Execution == "" && cmd.ID == "" {
 		return failf(exitUsage, "trace of what? Name an HOUR, an --execution or an --id: see `penstock trace --help`")
 	}
 	if cmd.Hour != nil && (cmd.Execution != "" || cmd.ID != "") {
 		return failf(exitUsage, "an HOUR and an --execution or --id: name one of them")
 	}
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	t, err := cmd.load(trace.NewDir(d.Traces()))
+	t, err := cmd.load(ctx, d)
 	switch {
 	case is[*trace.NotRecorded](err):
 		return fmt.Errorf("%w: %s lists the hours that have runs", err, cmd.command("status"))
@@ -60,7 +60,11 @@ func (cmd traceCmd) Run(_ context.Context, c *console) error {
 	return trace.Waterfall(c.Out, t, c.Width, c.Color)
 }
 
-func (cmd traceCmd) load(traces *trace.Dir) (*trace.Trace, error) {
+func (cmd traceCmd) load(ctx context.Context, d *site) (*trace.Trace, error) {
+	if d.Stack != nil {
+		return cmd.remote(ctx, d)
+	}
+	traces := trace.NewDir(d.Dir.Traces())
 	switch {
 	case cmd.ID != "":
 		return traces.Load(cmd.ID)
@@ -75,4 +79,31 @@ func (cmd traceCmd) load(traces *trace.Dir) (*trace.Trace, error) {
 		return nil, &trace.NotRecorded{What: "hour " + cmd.Hour.String(), Hint: "it has no run that was recorded"}
 	}
 	return traces.LoadExecution(names[len(names)-1])
+}
+
+// remote reads the trace from X-Ray.
+func (cmd traceCmd) remote(ctx context.Context, d *site) (*trace.Trace, error) {
+	traces := d.Stack.Traces()
+	ids := []string{cmd.ID}
+	if cmd.ID == "" {
+		key, value, from := "execution", cmd.Execution, d.now().Add(-trace.TraceAge)
+		if cmd.Hour != nil {
+			key, value = "hour", cmd.Hour.String()
+			if cmd.Hour.Start().After(from) {
+				from = cmd.Hour.Start()
+			}
+		}
+		var err error
+		if ids, err = traces.Find(ctx, key, value, from, d.now()); err != nil {
+			return nil, err
+		}
+		if len(ids) == 0 {
+			return nil, &trace.NotRecorded{What: key + " " + value, Hint: "X-Ray has nothing (yet): it shows a trace some seconds after its work, for 30 days"}
+		}
+	}
+	all, err := traces.Load(ctx, ids[len(ids)-1:])
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
 }

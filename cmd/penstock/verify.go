@@ -2,17 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"penstock/internal/datadir"
-	"penstock/internal/hour"
-	"penstock/internal/playbook"
 	"penstock/internal/verify"
 )
 
@@ -59,20 +53,22 @@ func (cmd verifyCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	d, err := cmd.open(c)
+	d, err := cmd.open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	v := &verify.Verifier{Archive: d.Archive, Hours: d.Hours, Keys: d.Keys, Text: d.Marker.Format == "text", Now: c.Now,
+	v := &verify.Verifier{Archive: d.Archive, Hours: d.Hours, Keys: d.Keys, Text: d.Format == "text", Now: c.Now,
 		ArchiveKeep: cmd.ArchiveKeep, Procs: procs}
-	v.Playbook, v.PlaybookHash = bookAtHand(d)
+	if book, ref, err := d.Playbook(ctx); err == nil { // without one there is nothing to hold the results against
+		v.Playbook, v.PlaybookHash = book, ref.SHA256
+	}
 	scope, err := v.Scan(ctx, cmd.Range.Range)
 	if err != nil {
 		return err
 	}
 	if len(scope.Hours) == 0 {
-		return failf(exitNoData, "%s has no data in %s: %s lists the hours that have", cmd.Range, cmd.Data, cmd.command("status"))
+		return failf(exitNoData, "%s has no data in %s: %s lists the hours that have", cmd.Range, cmd.where(), cmd.command("status"))
 	}
 	set, finish := c.progress(scope.Documents, "documents")
 	if set != nil {
@@ -105,23 +101,6 @@ func (cmd verifyCmd) Run(ctx context.Context, c *console) error {
 	return failf(exitCorrupt, "%s in %d of %s", count(len(all.Findings), "finding", "findings"), bad, count(all.Hours, "hour", "hours"))
 }
 
-// bookAtHand reads the data directory's playbook, and the hash that ledgers know it by; nil if there is none to be read.
-func bookAtHand(d *datadir.Dir) (*playbook.Playbook, string) {
-	data, err := os.ReadFile(filepath.Join(d.Path, playbookName))
-	if err != nil {
-		return nil, ""
-	}
-	book, err := playbook.Parse(data)
-	if err != nil {
-		return nil, ""
-	}
-	b, err := json.Marshal(book)
-	if err != nil {
-		return nil, ""
-	}
-	return book, hour.SHA256(b)
-}
-
 func (cmd verifyCmd) show(c *console, all *verified) error {
 	if cmd.JSON {
 		return c.printJSON(all)
@@ -151,10 +130,8 @@ func (f *verifiedObject) line() string {
 }
 
 // next says what mends a finding.
-func (cmd verifyCmd) next(d *datadir.Dir, f verify.Finding) string {
-	path := func(bucket verify.Bucket, key string) string {
-		return filepath.Join(d.Path, string(bucket), filepath.FromSlash(key))
-	}
+func (cmd verifyCmd) next(d *site, f verify.Finding) string {
+	path := func(bucket verify.Bucket, key string) string { return d.path(string(bucket), key) }
 	rerun := cmd.command("rerun %s --force", f.Hour)
 	switch f.Mend {
 	case verify.MendRerun:

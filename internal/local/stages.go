@@ -48,8 +48,13 @@ func (p *Pipeline) runStages(f map[string]Function, s *seal.Handler) {
 type fixed struct{ book *playbook.Playbook }
 
 func (f fixed) Playbook(context.Context) (*playbook.Playbook, hour.Ref, error) {
-	b, err := json.Marshal(f.book)
-	return f.book, hour.Ref{Key: "playbooks/" + f.book.Name + ".json", SHA256: hour.SHA256(b)}, err
+	return PlaybookRef(f.book)
+}
+
+// PlaybookRef is the reference that the ledgers of this machine know a playbook by.
+func PlaybookRef(book *playbook.Playbook) (*playbook.Playbook, hour.Ref, error) {
+	b, err := json.Marshal(book)
+	return book, hour.Ref{Key: "playbooks/" + book.Name + ".json", SHA256: hour.SHA256(b)}, err
 }
 
 // Describe tells how an execution stands, given its ARN or its name. One that claimed its hour (it is known by its ARN)

@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "")
 			e.Setenv("COLUMNS", "")
+			e.Setenv("PENSTOCK_NO_SYNC", "1")
 			e.Setenv("GORACE", "atexit_sleep_ms=10") // it is a second else, in each of some 150 processes
 			return nil
 		},

@@ -80,6 +80,11 @@ func (p place) command(format string, args ...any) string {
 	return "`penstock " + fmt.Sprintf(format, args...) + " --target " + p.Target + "`"
 }
 
+// durability is the flag of commands that run hours on this machine.
+type durability struct {
+	NoSync bool `env:"PENSTOCK_NO_SYNC" help:"Do not wait for the disk: much faster on a slow one. Nothing is lost when the command is killed; it may be when the machine crashes."`
+}
+
 // asJSON is the flag of commands that print a table.
 type asJSON struct {
 	JSON bool `name:"json" help:"Print JSON, for programs."`

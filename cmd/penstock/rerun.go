@@ -13,6 +13,7 @@ import (
 
 type rerunCmd struct {
 	folder
+	durability
 	asJSON
 	Hour           hour.Hour `arg:"" help:"The hour."`
 	Force          bool      `help:"Run the job again although the hour is published and unchanged."`
@@ -42,7 +43,7 @@ func (cmd rerunCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	s, err := local.OpenSession(ctx, cmd.Data, "penstock rerun", c.Now)
+	s, err := local.OpenSession(ctx, cmd.Data, local.SessionOptions{Holder: "penstock rerun", Wall: c.Now, NoSync: cmd.NoSync})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ import (
 
 type runCmd struct {
 	folder
+	durability
 	asJSON
 	Input    string        `arg:"" optional:"" help:"File of events, one a line; - reads standard input; none: a generated day."`
 	Clock    string        `placeholder:"FIELD" help:"Field whose time (RFC 3339, Unix seconds or milliseconds) is the arrival; without it, events arrive now."`
@@ -69,7 +70,7 @@ func (cmd runCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	s, err := local.OpenSession(ctx, cmd.Data, "penstock run", c.Now)
+	s, err := local.OpenSession(ctx, cmd.Data, local.SessionOptions{Holder: "penstock run", Wall: c.Now, NoSync: cmd.NoSync})
 	if err != nil {
 		return err
 	}

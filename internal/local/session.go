@@ -76,14 +76,22 @@ type Session struct {
 	release      func() error
 }
 
-// OpenSession opens a data directory and keeps other writers out until Close. holder names the command for them.
-func OpenSession(ctx context.Context, path, holder string, wall func() time.Time) (s *Session, err error) {
+// SessionOptions say how a session works on its directory.
+type SessionOptions struct {
+	Holder string           // names the command for others that are kept out
+	Wall   func() time.Time // the real clock, until the session has one of its own
+	// NoSync does not wait until bytes are on the disk; see store.DirOptions. A process that is killed loses nothing by it.
+	NoSync bool
+}
+
+// OpenSession opens a data directory and keeps other writers out until Close.
+func OpenSession(ctx context.Context, path string, options SessionOptions) (s *Session, err error) {
 	s = &Session{}
 	now := func() time.Time {
 		if s.clock != nil {
 			return s.clock.Now()
 		}
-		return wall()
+		return options.Wall()
 	}
 	defer func() {
 		if err != nil {
@@ -91,16 +99,16 @@ func OpenSession(ctx context.Context, path, holder string, wall func() time.Time
 			s = nil
 		}
 	}()
-	if s.dir, err = datadir.Open(path, datadir.Options{Now: now}); err != nil {
+	if s.dir, err = datadir.Open(path, datadir.Options{Now: now, NoSync: options.NoSync}); err != nil {
 		return s, err
 	}
-	if s.release, err = s.dir.Lock(holder); err != nil {
+	if s.release, err = s.dir.Lock(options.Holder); err != nil {
 		return s, err
 	}
-	if s.runs, err = store.OpenDir(s.dir.Runs(), store.DirOptions{Now: now}); err != nil {
+	if s.runs, err = store.OpenDir(s.dir.Runs(), store.DirOptions{Now: now, NoSync: options.NoSync}); err != nil {
 		return s, err
 	}
-	if s.states, err = store.OpenDir(s.dir.Stream(), store.DirOptions{Now: now}); err != nil {
+	if s.states, err = store.OpenDir(s.dir.Stream(), store.DirOptions{Now: now, NoSync: options.NoSync}); err != nil {
 		return s, err
 	}
 	s.saved, err = Load(ctx, s.states)

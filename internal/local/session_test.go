@@ -118,7 +118,7 @@ func (s session) run(name string, from time.Time, events, stop int) (*Report, er
 		s.t.Fatal(err)
 	}
 	wall := func() time.Time { return began }
-	open, err := OpenSession(ctx, s.dir, "test", wall)
+	open, err := OpenSession(ctx, s.dir, SessionOptions{Holder: "test", Wall: wall, NoSync: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func made(t *testing.T, data []byte) string {
 	if err := datadir.Init(dir, datadir.Marker{Name: "web", Format: "json"}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := local.OpenSession(context.Background(), dir, "test", time.Now)
+	s, err := local.OpenSession(context.Background(), dir, local.SessionOptions{Holder: "test", Wall: time.Now, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +379,7 @@ func TestThePartIsMadeAgainByARunByForce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := local.OpenSession(context.Background(), dir, "test", time.Now)
+	s, err := local.OpenSession(context.Background(), dir, local.SessionOptions{Holder: "test", Wall: time.Now, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func TestEveryPageViewIsPublishedOnceAndTheRollupAgreesWithAnIndependentCount(t 
 	if err := datadir.Init(dir, datadir.Marker{Name: "web", Format: "json"}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := local.OpenSession(ctx, dir, "test", time.Now)
+	s, err := local.OpenSession(ctx, dir, local.SessionOptions{Holder: "test", Wall: time.Now, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

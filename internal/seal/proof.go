@@ -2,6 +2,7 @@ package seal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,10 +12,11 @@ import (
 	"penstock/internal/stream"
 )
 
-// Limits of one call's reading of one shard, in answers of the stream; the machine asks again.
+// Limits of one call's reading; the machine asks again.
 const (
-	maxPages    = 200
-	enoughPages = 10 // once something is behind: the archive reads the same shard and needs the throughput
+	maxPages    = 200             // answers of the stream, of one shard
+	enoughPages = 10              // once something is behind: the archive reads the same shard and needs the throughput
+	readFor     = 5 * time.Minute // of all shards; a shard gives 2 MB a second
 )
 
 // proof is what shows that an hour is complete, or what it waits for.
@@ -22,6 +24,7 @@ type proof struct {
 	kind    string
 	shards  []hour.ShardProof
 	waiting string // "" when complete
+	cursor  Cursor
 }
 
 // archived is what the archive holds of one shard.
@@ -31,21 +34,30 @@ type archived struct {
 	after   *hour.Index // an index of the mapping whose last record arrived after the hour plus margin
 }
 
+// question is what is to be proved.
+type question struct {
+	hour   hour.Hour
+	shards map[string]*archived
+	full   bool // read from the hour's begin, whatever is archived
+	accept bool // what is archived, where nothing can be proved
+	cursor Cursor
+}
+
 // prove asks the archive, then the stream, whether anything of the hour can still come. Nothing is waited for.
-func (h *Handler) prove(ctx context.Context, hr hour.Hour, shards map[string]*archived, full, acceptUnproven bool) (*proof, error) {
-	now := h.Now()
-	end := hr.End().Add(h.Margin)
-	if now.Before(end) {
-		return &proof{waiting: fmt.Sprintf("the hour ends at %s, and %s are given to what is under way", hr.End().Format("15:04"), h.Margin)}, nil
+func (h *Handler) prove(ctx context.Context, q question) (*proof, error) {
+	began := h.Now()
+	end := q.hour.End().Add(h.Margin)
+	if began.Before(end) {
+		return &proof{waiting: fmt.Sprintf("the hour ends at %s, and %s are given to what is under way", q.hour.End().Format("15:04"), h.Margin)}, nil
 	}
 	retention, err := h.Stream.Retention(ctx)
 	if err != nil {
 		return nil, err
 	}
-	begin := hr.Start().Add(-h.Margin)
-	if begin.Before(now.Add(-retention).Add(safety)) {
-		if !acceptUnproven {
-			return nil, &fault.Unproven{Hour: hr.String(), Detail: fmt.Sprintf(
+	begin := q.hour.Start().Add(-h.Margin)
+	if begin.Before(began.Add(-retention).Add(safety)) {
+		if !q.accept {
+			return nil, &fault.Unproven{Hour: q.hour.String(), Detail: fmt.Sprintf(
 				"the stream keeps %s: run it with --accept-unproven to take what is archived", retention)}
 		}
 		return &proof{kind: hour.ProofNone}, nil
@@ -54,31 +66,34 @@ func (h *Handler) prove(ctx context.Context, hr hour.Hour, shards map[string]*ar
 	if err != nil {
 		return nil, err
 	}
-	p := &proof{kind: hour.ProofTail}
-	if full {
+	p := &proof{kind: hour.ProofTail, cursor: Cursor{Full: q.full}}
+	if q.full {
 		p.kind = hour.ProofFull
 	}
-	lost := &givenUp{h: h, hr: hr}
+	lost := &givenUp{h: h, hr: q.hour}
 	var waiting []string
 	for _, s := range list {
-		a := shards[s.ID]
+		a := q.shards[s.ID]
 		if a == nil {
 			a = &archived{}
 		}
-		if a.after != nil && !full {
+		if a.after != nil && !q.full {
 			t := a.after.LastArrival
 			p.shards = append(p.shards, hour.ShardProof{Shard: s.ID, How: "archived", Sequence: a.after.Last, Arrival: &t})
 			continue
 		}
-		sp, behind, err := h.readShard(ctx, tail{shard: s.ID, hour: hr, archived: a, begin: begin, end: end, full: full, lost: lost})
+		t := tail{shard: s.ID, hour: q.hour, archived: a, begin: begin, end: end, full: q.full, lost: lost, until: began.Add(readFor)}
+		t.reached = q.cursor.of(s.ID, q.full)
+		r, err := h.readShard(ctx, t)
 		if err != nil {
 			return nil, err
 		}
-		if behind != "" {
-			waiting = append(waiting, behind)
+		p.cursor.set(s.ID, r.reached)
+		if r.waiting != "" {
+			waiting = append(waiting, r.waiting)
 			continue
 		}
-		p.shards = append(p.shards, *sp)
+		p.shards = append(p.shards, *r.proof)
 	}
 	p.waiting = strings.Join(waiting, "; ")
 	return p, nil
@@ -94,70 +109,103 @@ type tail struct {
 	archived   *archived
 	begin, end time.Time // the hour, and the margin on either side
 	full       bool      // from the hour's begin, whatever is archived
+	reached    hour.Sequence
 	lost       *givenUp
+	until      time.Time // no answer is asked for after it
+}
+
+// start is where the reading of the shard goes on.
+func (t *tail) start() stream.Start {
+	after := t.reached
+	if last := t.archived.last; last != nil && !t.full && last.Last.Compare(after) > 0 {
+		after = last.Last
+	}
+	if after == "" {
+		return stream.Start{Type: stream.AtTimestamp, Time: t.begin}
+	}
+	return stream.Start{Type: stream.AfterSequence, Sequence: string(after)}
+}
+
+// reading is what came of reading a shard: a proof, or what is waited for.
+type reading struct {
+	proof   *hour.ShardProof
+	waiting string
+	reached hour.Sequence // nothing unarchived of the hour stands up to here; "" for nowhere
 }
 
 // readShard reads a shard after its last archived record of the hour (or from the hour's begin) until a record, the
 // tip, or the shard's end shows that no unarchived record of the hour remains; else it says how many do.
-func (h *Handler) readShard(ctx context.Context, t tail) (*hour.ShardProof, string, error) {
-	start := stream.Start{Type: stream.AtTimestamp, Time: t.begin}
-	if last := t.archived.last; last != nil && !t.full {
-		start = stream.Start{Type: stream.AfterSequence, Sequence: string(last.Last)}
-	}
-	it, err := h.Stream.Iterator(ctx, t.shard, start)
+func (h *Handler) readShard(ctx context.Context, t tail) (reading, error) {
+	r := reading{reached: t.reached}
+	it, err := h.Stream.Iterator(ctx, t.shard, t.start())
 	if err != nil {
-		return nil, "", err
+		return r, err
 	}
 	behind := 0
-	found := func(how string) (*hour.ShardProof, string, error) {
+	found := func(p hour.ShardProof) (reading, error) {
 		if behind > 0 {
-			return nil, fmt.Sprintf("%s: %d records behind", t.shard, behind), nil
+			r.waiting = fmt.Sprintf("%s: %d records behind", t.shard, behind)
+		} else {
+			r.proof = &p
 		}
-		return &hour.ShardProof{Shard: t.shard, How: how}, "", nil
+		return r, nil
 	}
+	var at time.Time // arrival of the record that was read last
+	answers := 0
 	for n := range maxPages {
 		if behind > 0 && n >= enoughPages {
-			return nil, fmt.Sprintf("%s: %d records behind, and more", t.shard, behind), nil
+			r.waiting = fmt.Sprintf("%s: %d records behind, and more", t.shard, behind)
+			return r, nil
+		}
+		if h.Now().After(t.until) {
+			break
 		}
 		page, err := h.Stream.Records(ctx, it, stream.MaxRead)
-		if err != nil {
-			return nil, "", err
+		var unavailable *fault.Unavailable
+		if n > 0 && errors.As(err, &unavailable) && ctx.Err() == nil { // throttled: what was read is not to be read again
+			break
 		}
-		for _, r := range page.Records {
-			arrival := r.Arrival.Round(time.Millisecond)
-			seq, err := hour.ParseSequence(r.Sequence)
+		if err != nil {
+			return r, err
+		}
+		answers++
+		for i := range page.Records {
+			arrival := page.Records[i].Arrival.Round(time.Millisecond)
+			seq, err := hour.ParseSequence(page.Records[i].Sequence)
 			if err != nil {
-				return nil, "", fmt.Errorf("read shard %s: %w", t.shard, err)
+				return r, fmt.Errorf("read shard %s: %w", t.shard, err)
 			}
+			at = arrival
 			if t.hour.Contains(arrival) {
 				due, err := t.unarchived(ctx, seq)
 				if err != nil {
-					return nil, "", err
+					return r, err
 				}
 				if due {
 					behind++
 				}
-				continue
+			} else if !arrival.Before(t.end) {
+				sent := hour.At(arrival)
+				return found(hour.ShardProof{Shard: t.shard, How: "record", Sequence: seq, Arrival: &sent})
 			}
-			if arrival.Before(t.end) {
-				continue
+			if behind == 0 {
+				r.reached = seq
 			}
-			p, waiting, err := found("record")
-			if p != nil {
-				at := hour.At(arrival)
-				p.Sequence, p.Arrival = seq, &at
-			}
-			return p, waiting, err
 		}
 		switch {
 		case page.Next == "":
-			return found("end")
+			return found(hour.ShardProof{Shard: t.shard, How: "end"})
 		case page.BehindTip == 0:
-			return found("tip")
+			return found(hour.ShardProof{Shard: t.shard, How: "tip"})
 		}
 		it = page.Next
 	}
-	return nil, fmt.Sprintf("%s: more than %d pages behind the tip", t.shard, maxPages), nil
+	if at.IsZero() {
+		r.waiting = fmt.Sprintf("%s: no record in %d answers, still to be read", t.shard, answers)
+	} else {
+		r.waiting = fmt.Sprintf("%s: read up to %s, goes on", t.shard, at.UTC().Format("15:04:05"))
+	}
+	return r, nil
 }
 
 // unarchived says whether a record of the hour is still to be archived.

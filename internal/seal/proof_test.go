@@ -219,7 +219,7 @@ func TestReadingAShardIsBounded(t *testing.T) {
 	}
 	in := w.at(afterHour).claim(hr, hour.Options{})
 	endless(func(int) bool { return true })
-	if got := w.waiting(in); got != shard0+": more than 200 pages behind the tip" || pages != 200 {
+	if got := w.waiting(in); got != shard0+": no record in 200 answers, still to be read" || pages != 200 {
 		t.Errorf("waiting %q after %d pages", got, pages)
 	}
 }

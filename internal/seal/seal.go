@@ -75,6 +75,7 @@ type In struct {
 	Execution string       `json:"execution"`
 	Started   time.Time    `json:"started"` // of the execution
 	Options   hour.Options `json:"options"`
+	Cursor    Cursor       `json:"cursor"` // of the answer before
 }
 
 // Out is the answer. An hour that is not complete is a value, not an error: the machine waits and asks again.
@@ -86,6 +87,8 @@ type Out struct {
 	Events   int    `json:"events"`
 	// Unchanged says that this very revision is published and nobody asked to force it.
 	Unchanged bool `json:"unchanged"`
+	// Cursor goes into the next call while the hour is not complete.
+	Cursor Cursor `json:"cursor"`
 }
 
 // Handle seals the hour if it is complete. Errors are types of package fault.
@@ -127,7 +130,7 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	p, err := h.prove(ctx, in.Hour, shards, changed || archivedLate(before), in.Options.AcceptUnproven)
+	p, err := h.prove(ctx, question{hour: in.Hour, shards: shards, full: changed || archivedLate(before), accept: in.Options.AcceptUnproven, cursor: in.Cursor})
 	if err != nil {
 		return Out{}, err
 	}
@@ -135,7 +138,7 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 		if !in.Started.IsZero() && h.Now().Sub(in.Started) > h.Deadline {
 			return Out{}, &fault.HourNotComplete{Hour: in.Hour.String(), Waiting: p.waiting}
 		}
-		return Out{Waiting: p.waiting}, nil
+		return Out{Waiting: p.waiting, Cursor: p.cursor}, nil
 	}
 	failed, err := h.failed(ctx, in.Hour)
 	if err != nil {

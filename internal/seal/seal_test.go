@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -167,7 +168,7 @@ func TestOnlyTheRunThatHoldsTheHourSeals(t *testing.T) {
 		change(&other)
 		out, err := w.h.Handle(ctx, other)
 		is[*fault.Superseded](t, err)
-		if out != (seal.Out{}) {
+		if !reflect.DeepEqual(out, seal.Out{}) {
 			t.Errorf("%s: %+v", name, out)
 		}
 	}

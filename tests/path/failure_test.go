@@ -17,7 +17,7 @@ import (
 )
 
 // plumbing are the states that only pass data on, or look at a cluster again.
-var plumbing = strings.Fields("Defaults Merge IsComplete Parts HasEvents FirstCluster LookUp WasFound CountTries DescribeCluster ListSteps Judge Verdict CompactPart Failure Whose")
+var plumbing = strings.Fields("Defaults Merge IsComplete ReadOn Parts HasEvents FirstCluster LookUp WasFound CountTries DescribeCluster ListSteps Judge Verdict CompactPart Failure Whose")
 
 // visited lists the states of an execution that do something, a loop once.
 func visited(t *testing.T, p *local.Pipeline, name string) string {

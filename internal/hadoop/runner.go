@@ -32,6 +32,8 @@ type Config struct {
 	TempDir string
 	// Memory is how many bytes of lines a job sorts in memory; 0 is 64 MiB.
 	Memory int
+	// Procs is how many blocks of a part are decoded at the same time; 0 is 1. The lines are the same whatever it is.
+	Procs int
 }
 
 // Runner runs the steps of clusters. It is safe for concurrent use.
@@ -274,7 +276,7 @@ func (r *Runner) decoder(o store.Object, raw io.Reader) (io.Reader, func(), erro
 		z, ok := r.readers.Get().(*bzip2.Reader)
 		if !ok {
 			var err error
-			if z, err = bzip2.NewReader(raw, bzip2.ReaderConfig{}); err != nil {
+			if z, err = bzip2.NewReader(raw, bzip2.ReaderConfig{Procs: r.config.Procs}); err != nil {
 				return nil, nil, err
 			}
 		} else {

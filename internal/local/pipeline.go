@@ -55,7 +55,7 @@ type Config struct {
 	Playbook *playbook.Playbook
 	Format   string // of events: "json" or "text"
 	Split    string
-	Procs    int           // goroutines that compress a part; 0 means 1
+	Procs    int           // goroutines that compress a part, or decode it for a step; 0 means 1
 	Window   time.Duration // batching window; 0 means five minutes
 	Batch    int           // records of a batch; 0 means MaxBatch
 	Margin   time.Duration // after an hour's end; 0 means one minute
@@ -110,7 +110,7 @@ func New(c Config) (*Pipeline, error) {
 	if c.Runner == nil {
 		c.Runner = func(h hadoop.Config) emr.Runner { return hadoop.New(h) }
 	}
-	runner := c.Runner(hadoop.Config{Clock: c.Clock, Buckets: hadoop.Buckets{HoursBucket: c.Hours}, Exec: c.Exec, Preload: true})
+	runner := c.Runner(hadoop.Config{Clock: c.Clock, Buckets: hadoop.Buckets{HoursBucket: c.Hours}, Exec: c.Exec, Preload: true, Procs: c.Procs})
 	p.EMR = emr.New(emr.Config{Clock: c.Clock, Runner: runner, Timing: emr.DefaultTiming(), Seed: c.Seed, Faults: c.EMRFaults})
 	p.mapping = &mapping{clock: c.Clock, stream: c.Stream, consumer: consumer, failure: c.Failure, window: c.Window, batch: c.Batch,
 		disturb: c.Disturb, refused: c.Refused, shards: map[string]*poller{}, drained: map[string]bool{}}

@@ -35,6 +35,6 @@ func build(ctx context.Context, f *function.Function) (any, error) {
 	return archive.New(archive.Config{
 		Store: store.NewS3(client, bucket, options), Failures: store.NewS3(client, failures, options), Keys: keys, Now: time.Now,
 		Format: format, Split: split, Bzip2: bzip2.WriterConfig{Procs: runtime.GOMAXPROCS(0)},
-		Metrics: f.Metrics, Dimensions: f.Dimensions, Log: f.Log,
+		Figures: f.Figures, Log: f.Log,
 	})
 }

@@ -3,32 +3,22 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"os"
 	"runtime"
-
-	"github.com/aws/aws-lambda-go/lambda"
+	"time"
 
 	"penstock/internal/awsapi"
 	"penstock/internal/compact"
-	"penstock/internal/env"
+	"penstock/internal/function"
 )
 
-func main() {
-	h, err := handler(context.Background(), env.New(os.LookupEnv))
-	if err != nil {
-		slog.Error("start compact", "error", err.Error())
-		os.Exit(1)
-	}
-	lambda.Start(h.Handle)
-}
+func main() { function.Main("compact", build) }
 
-func handler(ctx context.Context, e *env.Env) (*compact.Handler, error) {
-	name, hours, archive := e.Need("EVENT_NAME"), e.Need("HOURS_BUCKET"), e.Need("ARCHIVE_BUCKET")
-	c, err := awsapi.Connect(ctx, e, name)
+func build(ctx context.Context, f *function.Function) (any, error) {
+	name, hours, archive := f.Need("EVENT_NAME"), f.Need("HOURS_BUCKET"), f.Need("ARCHIVE_BUCKET")
+	c, err := awsapi.Connect(ctx, f.Env, name)
 	if err != nil {
 		return nil, err
 	}
-	return &compact.Handler{Archive: c.Store(archive), Hours: c.Store(hours), Ledger: c.Ledger(hours), Keys: c.Keys,
-		Procs: runtime.GOMAXPROCS(0), Fetch: 32}, nil
+	return (&compact.Handler{Archive: c.Store(archive), Hours: c.Store(hours), Ledger: c.Ledger(hours), Keys: c.Keys,
+		Procs: runtime.GOMAXPROCS(0), Fetch: 32, Figures: f.Figures, Now: time.Now}).Handle, nil
 }

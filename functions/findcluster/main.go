@@ -3,30 +3,19 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"os"
-
-	"github.com/aws/aws-lambda-go/lambda"
 
 	"penstock/internal/awsapi"
-	"penstock/internal/env"
+	"penstock/internal/function"
 	"penstock/internal/prepare"
 )
 
-func main() {
-	h, err := handler(context.Background(), env.New(os.LookupEnv))
-	if err != nil {
-		slog.Error("start findcluster", "error", err.Error())
-		os.Exit(1)
-	}
-	lambda.Start(h.Handle)
-}
+func main() { function.Main("findcluster", build) }
 
-func handler(ctx context.Context, e *env.Env) (*prepare.Finder, error) {
-	name, hours := e.Need("EVENT_NAME"), e.Need("HOURS_BUCKET")
-	c, err := awsapi.Connect(ctx, e, name)
+func build(ctx context.Context, f *function.Function) (any, error) {
+	name, hours := f.Need("EVENT_NAME"), f.Need("HOURS_BUCKET")
+	c, err := awsapi.Connect(ctx, f.Env, name)
 	if err != nil {
 		return nil, err
 	}
-	return &prepare.Finder{Ledger: c.Ledger(hours), Clusters: c.Clusters()}, nil
+	return (&prepare.Finder{Ledger: c.Ledger(hours), Clusters: c.Clusters()}).Handle, nil
 }

@@ -31,7 +31,7 @@ func build(ctx context.Context, f *function.Function) (any, error) {
 	writer := stream.NewKinesis(kinesis.NewFromConfig(trace.Instrument(cfg)), name, stream.KinesisOptions{Timeout: 5 * time.Second})
 	sender := ingest.NewSender(ingest.SenderConfig{Writer: writer, Seed: rand.Uint64()})
 	h, err := ingest.New(ingest.Config{Sender: sender, Now: time.Now, Timeout: 22 * time.Second, Format: format, KeyField: field,
-		Schema: schema, Check: check, Metrics: f.Metrics, Dimensions: f.Dimensions, Log: f.Log})
+		Schema: schema, Check: check, Figures: f.Figures, Log: f.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ func main() { function.Main("metrics", build) }
 
 func build(_ context.Context, f *function.Function) (any, error) {
 	h, err := metrics.New(metrics.Config{
-		Now: time.Now, Out: f.Metrics, Dimensions: f.Dimensions, Format: f.Get("FORMAT", ""), Split: f.Get("SPLIT", ""),
+		Now: time.Now, Figures: f.Figures, Format: f.Get("FORMAT", ""), Split: f.Get("SPLIT", ""),
 		TypeField: f.Get("TYPE_FIELD", "type"), MaxTypes: f.Int("MAX_TYPES", 20, 1, 200),
 	})
 	if err != nil {

@@ -3,33 +3,22 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"os"
-
-	"github.com/aws/aws-lambda-go/lambda"
 
 	"penstock/internal/awsapi"
 	"penstock/internal/cluster"
-	"penstock/internal/env"
+	"penstock/internal/function"
 	"penstock/internal/publish"
 )
 
-func main() {
-	h, err := handler(context.Background(), env.New(os.LookupEnv))
-	if err != nil {
-		slog.Error("start publish", "error", err.Error())
-		os.Exit(1)
-	}
-	lambda.Start(h.Handle)
-}
+func main() { function.Main("publish", build) }
 
-func handler(ctx context.Context, e *env.Env) (*publish.Handler, error) {
-	name, hours, job := e.Need("EVENT_NAME"), e.Need("HOURS_BUCKET"), e.Need("JOB")
-	c, err := awsapi.Connect(ctx, e, name)
+func build(ctx context.Context, f *function.Function) (any, error) {
+	name, hours, job := f.Need("EVENT_NAME"), f.Need("HOURS_BUCKET"), f.Need("JOB")
+	c, err := awsapi.Connect(ctx, f.Env, name)
 	if err != nil {
 		return nil, err
 	}
 	bucket := c.Store(hours)
 	book := cluster.StoredPlaybook{Store: bucket, Key: cluster.PlaybookKey(job)}
-	return &publish.Handler{Ledger: c.Ledger(hours), Hours: bucket, Playbooks: book}, nil
+	return (&publish.Handler{Ledger: c.Ledger(hours), Hours: bucket, Playbooks: book}).Handle, nil
 }

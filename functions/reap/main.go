@@ -3,33 +3,22 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
 	"penstock/internal/awsapi"
-	"penstock/internal/env"
+	"penstock/internal/function"
 	"penstock/internal/reap"
 )
 
-func main() {
-	h, err := handler(context.Background(), env.New(os.LookupEnv))
-	if err != nil {
-		slog.Error("start reap", "error", err.Error())
-		os.Exit(1)
-	}
-	lambda.Start(h.Handle)
-}
+func main() { function.Main("reap", build) }
 
-func handler(ctx context.Context, e *env.Env) (*reap.Handler, error) {
-	stack, name, hours, machine := e.Need("STACK"), e.Need("EVENT_NAME"), e.Need("HOURS_BUCKET"), e.Need("HOUR_MACHINE")
-	c, err := awsapi.Connect(ctx, e, name)
+func build(ctx context.Context, f *function.Function) (any, error) {
+	stack, name, hours, machine := f.Need("STACK"), f.Need("EVENT_NAME"), f.Need("HOURS_BUCKET"), f.Need("HOUR_MACHINE")
+	c, err := awsapi.Connect(ctx, f.Env, name)
 	if err != nil {
 		return nil, err
 	}
 	clusters := c.Clusters()
-	return &reap.Handler{Stack: stack, Clusters: clusters, Executions: c.Executions(machine), Ledger: c.Ledger(hours), Ender: clusters,
-		Now: time.Now, Metrics: os.Stdout}, nil
+	return (&reap.Handler{Stack: stack, Clusters: clusters, Executions: c.Executions(machine), Ledger: c.Ledger(hours), Ender: clusters,
+		Now: time.Now, Figures: f.Figures}).Handle, nil
 }

@@ -3,30 +3,19 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"os"
-
-	"github.com/aws/aws-lambda-go/lambda"
 
 	"penstock/internal/awsapi"
-	"penstock/internal/env"
+	"penstock/internal/function"
 	"penstock/internal/recordfailure"
 )
 
-func main() {
-	h, err := handler(context.Background(), env.New(os.LookupEnv))
-	if err != nil {
-		slog.Error("start recordfailure", "error", err.Error())
-		os.Exit(1)
-	}
-	lambda.Start(h.Handle)
-}
+func main() { function.Main("recordfailure", build) }
 
-func handler(ctx context.Context, e *env.Env) (*recordfailure.Handler, error) {
-	name, hours := e.Need("EVENT_NAME"), e.Need("HOURS_BUCKET")
-	c, err := awsapi.Connect(ctx, e, name)
+func build(ctx context.Context, f *function.Function) (any, error) {
+	name, hours := f.Need("EVENT_NAME"), f.Need("HOURS_BUCKET")
+	c, err := awsapi.Connect(ctx, f.Env, name)
 	if err != nil {
 		return nil, err
 	}
-	return &recordfailure.Handler{Ledger: c.Ledger(hours)}, nil
+	return (&recordfailure.Handler{Ledger: c.Ledger(hours)}).Handle, nil
 }

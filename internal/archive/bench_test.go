@@ -67,7 +67,7 @@ func TestAFullPayloadCostsLittle(t *testing.T) {
 	payload, lines := fullPayload(t, fullRecords)
 	var s sink
 	var metrics bytes.Buffer
-	h := newHandler(t, &s, func(c *Config) { c.Metrics = &metrics })
+	h := newHandler(t, &s, func(c *Config) { c.Figures.Out = &metrics })
 	invoke := func() {
 		metrics.Reset()
 		if _, err := h.Invoke(context.Background(), payload); err != nil {

@@ -51,10 +51,9 @@ type Config struct {
 	// Compute runs the pure part of an invocation, which takes and changes nothing but memory of its own; nil runs it
 	// in place.
 	Compute func(fn func())
-	// Metrics gets one line in the embedded metric format for each invocation that succeeds; may be nil.
-	Metrics    io.Writer
-	Dimensions []emf.Dimension // of the metrics
-	Log        *slog.Logger    // gets conflicts; may be nil
+	// Figures gets one line for each invocation that succeeds.
+	Figures emf.Figures
+	Log     *slog.Logger // gets conflicts; may be nil
 }
 
 // Handler archives deliveries. It implements lambda.Handler and is safe for concurrent use.
@@ -114,7 +113,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			return nil, outermost(err, w.commits[i].span)
 		}
 	}
-	h.report(w, &done)
+	h.report(ctx, w, &done)
 	h.give(w)
 	return []byte(`{"batchItemFailures":[]}`), nil
 }

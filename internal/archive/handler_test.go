@@ -136,7 +136,7 @@ func archived(t testing.TB, k hour.Keys, all map[string]string) (events, rejects
 func TestADeliveryIsArchivedByHour(t *testing.T) {
 	s := memory()
 	var metrics bytes.Buffer
-	h := newHandler(t, s, func(c *Config) { c.Metrics = &metrics })
+	h := newHandler(t, s, func(c *Config) { c.Figures.Out = &metrics })
 	answer, err := h.Invoke(t.Context(), delivery("shardId-000000000001",
 		rec{"10", noon - 1, `{"a":1}`}, rec{"11", noon, "{\"a\":\n2}"}, rec{"13", noon - 1, "mangled"}, rec{"17", noon + 3, aggregate("3", "4")}))
 	if err != nil || string(answer) != `{"batchItemFailures":[]}` {
@@ -229,7 +229,7 @@ func TestARedeliveryChangesNothing(t *testing.T) {
 	var before map[string]string
 	for range 3 {
 		var metrics bytes.Buffer
-		h.Metrics = &metrics
+		h.Figures.Out = &metrics
 		if _, err := h.Invoke(t.Context(), delivery("s", recs...)); err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +338,7 @@ func TestADifferentBatchUnderTheSameRangeIsAConflict(t *testing.T) {
 		s := memory()
 		var log, metrics bytes.Buffer
 		h := newHandler(t, s, func(c *Config) {
-			c.Log, c.Metrics = slog.New(slog.NewJSONHandler(&log, nil)), &metrics
+			c.Log, c.Figures.Out = slog.New(slog.NewJSONHandler(&log, nil)), &metrics
 			if failures != nil {
 				c.Failures = failures
 			}
@@ -390,7 +390,7 @@ func TestAnIndexOfANewerReleaseStandsToo(t *testing.T) {
 			if _, err := s.Create(t.Context(), key, document); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := newHandler(t, s, func(c *Config) { c.Metrics = metrics }).Invoke(t.Context(), delivery("s", recs...)); err != nil {
+			if _, err := newHandler(t, s, func(c *Config) { c.Figures.Out = metrics }).Invoke(t.Context(), delivery("s", recs...)); err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(metrics.String(), want) {

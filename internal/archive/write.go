@@ -13,9 +13,6 @@ import (
 	"penstock/internal/trace"
 )
 
-// Namespace is that of the metrics.
-const Namespace = "Penstock"
-
 // outcome is what became of a delivery.
 type outcome struct {
 	events, rejects int   // committed by this invocation
@@ -118,10 +115,7 @@ func (h *Handler) recordsHash(key string, document []byte) (string, error) {
 }
 
 // report writes the figures of an invocation. It cannot fail it: everything is committed.
-func (h *Handler) report(w *workspace, o *outcome) {
-	if h.Metrics == nil {
-		return
-	}
+func (h *Handler) report(ctx context.Context, w *workspace, o *outcome) {
 	now := h.Now()
 	metrics := []emf.Metric{
 		{Name: "ArchivedEvents", Unit: emf.Count, Value: float64(o.events)},
@@ -135,10 +129,7 @@ func (h *Handler) report(w *workspace, o *outcome) {
 		lag := now.Sub(w.batch.records[n-1].arrival().Time)
 		metrics = append(metrics, emf.Metric{Name: "ArchiveLag", Unit: emf.Seconds, Value: max(0, lag.Seconds())})
 	}
-	err := emf.Line(h.Metrics, Namespace, h.Dimensions, metrics, now)
-	if err != nil && h.Log != nil {
-		h.Log.Warn("metrics are lost", "error", err.Error())
-	}
+	h.Figures.Report(ctx, now, metrics...)
 }
 
 func is[E error](err error) bool {

@@ -25,7 +25,7 @@ type Connection struct {
 	config aws.Config
 }
 
-// Connect sets tracing up and loads the configuration. e has been asked for everything that the function needs, so that
+// Connect loads the configuration. e has been asked for everything that the function needs, so that
 // all that is missing is said at once; eventName is the data set's name.
 func Connect(ctx context.Context, e *env.Env, eventName string) (*Connection, error) {
 	if err := e.Err(); err != nil {
@@ -33,9 +33,6 @@ func Connect(ctx context.Context, e *env.Env, eventName string) (*Connection, er
 	}
 	keys, err := hour.NewKeys(eventName)
 	if err != nil {
-		return nil, err
-	}
-	if err := trace.Setup(); err != nil {
 		return nil, err
 	}
 	cfg, err := config.LoadDefaultConfig(ctx)

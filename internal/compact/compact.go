@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
+	"penstock/internal/emf"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -48,6 +50,9 @@ type Handler struct {
 	Fetch   int // objects read at a time, up to 32; 0 means 1, in the caller's goroutine
 	// Compute runs pure work; nil runs it in place. The one-machine engine lets it run beside its event loop.
 	Compute func(fn func())
+	// Figures gets CompactSeconds, what writing a part took by the clock Now; nothing where Now is nil.
+	Figures emf.Figures
+	Now     func() time.Time
 }
 
 // In is the input of one iteration of the state Compact.
@@ -111,15 +116,8 @@ func (h *Handler) compact(ctx context.Context, in In) (Out, error) {
 		return Out{}, err
 	}
 	if !done {
-		if plan.Events > 0 {
-			if e.Part, err = h.part(ctx, s, in.Part); err != nil {
-				return Out{}, fmt.Errorf("compact part %d of %s: %w", in.Part, in.Hour, err)
-			}
-		}
-		if in.Part == 0 && s.Rejects > 0 {
-			if e.Rejects, err = h.rejects(ctx, s); err != nil {
-				return Out{}, fmt.Errorf("collect rejects of %s: %w", in.Hour, err)
-			}
+		if err := h.files(ctx, s, &e, in.Part); err != nil {
+			return Out{}, err
 		}
 	}
 	_, err = h.Ledger.Append(ctx, in.Hour, func(st *ledger.State) (*hour.Entry, error) {
@@ -169,6 +167,30 @@ func (h *Handler) stands(ctx context.Context, f *hour.File) (bool, error) {
 		return err == nil && o.Key == f.Key && o.ETag == f.ETag, err
 	}
 	return false, nil
+}
+
+// files writes the files of a part, and says how long that took.
+func (h *Handler) files(ctx context.Context, s *hour.Seal, e *hour.Entry, part int) (err error) {
+	if h.Now != nil {
+		begun := h.Now()
+		defer func() {
+			if err == nil {
+				now := h.Now()
+				h.Figures.Report(ctx, now, emf.Metric{Name: "CompactSeconds", Unit: emf.Seconds, Value: max(0, now.Sub(begun).Seconds())})
+			}
+		}()
+	}
+	if s.Parts[part].Events > 0 {
+		if e.Part, err = h.part(ctx, s, part); err != nil {
+			return fmt.Errorf("compact part %d of %s: %w", part, s.Hour, err)
+		}
+	}
+	if part == 0 && s.Rejects > 0 {
+		if e.Rejects, err = h.rejects(ctx, s); err != nil {
+			return fmt.Errorf("collect rejects of %s: %w", s.Hour, err)
+		}
+	}
+	return nil
 }
 
 // part writes one part's file.

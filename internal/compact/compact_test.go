@@ -10,9 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"penstock/internal/bzip2"
 	"penstock/internal/compact"
+	"penstock/internal/emf"
+	"penstock/internal/emf/emftest"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
 	"penstock/internal/store"
@@ -31,6 +34,21 @@ func mixture(t testing.TB) (*world, compact.In) {
 	w.batch(1) // a reject
 	w.batch(20, [2]int{9, 10})
 	return w, w.seal(5)
+}
+
+func TestWhatAPartTookIsAFigure(t *testing.T) {
+	w, in := mixture(t)
+	var out strings.Builder
+	at := now()
+	w.h.Figures, w.h.Now = emf.Figures{Out: &out, Stack: "prod"}, func() time.Time {
+		at = at.Add(3 * time.Second)
+		return at
+	}
+	w.compact(in, 2)
+	w.compact(in, 2) // a retry writes nothing, and says nothing
+	if got := emftest.Only(t, out.String(), "prod", "CompactSeconds"); !slices.Equal(got, []float64{3, 3}) {
+		t.Errorf("two parts took %v s", got)
+	}
 }
 
 func crcs(t *testing.T, data []byte) (list []uint32) {

@@ -6,10 +6,12 @@ package emf
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"strings"
 	"time"
@@ -65,6 +67,32 @@ type Record struct {
 	Sets       [][]string
 	Metrics    []Metric
 	Properties []Property
+}
+
+// Namespace is that of Penstock's metrics.
+const Namespace = "Penstock"
+
+// Figures is where a stage writes what it did. The zero Figures writes nothing.
+type Figures struct {
+	Out   io.Writer    // standard output on Lambda
+	Stack string       // a dimension, unless empty
+	Log   *slog.Logger // is told of lines that are lost; may be nil
+}
+
+// Dimensions are those of all figures, and the further ones.
+func (f Figures) Dimensions(further ...Dimension) []Dimension {
+	if f.Stack == "" {
+		return further
+	}
+	return append([]Dimension{{Name: "Stack", Value: f.Stack}}, further...)
+}
+
+// Report writes metrics as one line at the time now. It cannot fail a stage, whose work is done by then.
+func (f Figures) Report(ctx context.Context, now time.Time, metrics ...Metric) {
+	err := Line(f.Out, Namespace, f.Dimensions(), metrics, now)
+	if err != nil && f.Log != nil {
+		f.Log.WarnContext(ctx, "metrics are lost", "error", err.Error())
+	}
 }
 
 // Line writes metrics under one set of dimensions as one line at the time now. A nil w writes nothing.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"slices"
@@ -133,4 +134,14 @@ func TestWriteErrorIsReturned(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestALineThatIsLostIsToldAndFailsNobody(t *testing.T) {
+	var log bytes.Buffer
+	f := Figures{Out: io.Discard, Stack: "prod", Log: slog.New(slog.NewTextHandler(&log, nil))}
+	f.Report(t.Context(), noon, Metric{Name: "Events", Value: math.NaN()})
+	if !strings.Contains(log.String(), "Events has the value NaN") {
+		t.Errorf("the log is %q", &log)
+	}
+	Figures{}.Report(t.Context(), noon, Metric{Name: "Events", Value: math.NaN()}) // nowhere to write, nobody to tell
 }

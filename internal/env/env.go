@@ -3,6 +3,7 @@ package env
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ func New(lookup func(name string) (string, bool)) *Env { return &Env{lookup: loo
 // Need returns a variable that must be set and not be empty.
 func (e *Env) Need(name string) string {
 	v, _ := e.lookup(name)
-	if v == "" {
+	if v == "" && !slices.Contains(e.missing, name) {
 		e.missing = append(e.missing, name)
 	}
 	return v

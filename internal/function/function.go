@@ -4,7 +4,6 @@ package function
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
@@ -18,9 +17,8 @@ import (
 // Function is what every function gets.
 type Function struct {
 	*env.Env
-	Log        *slog.Logger
-	Metrics    io.Writer       // standard output, where lines in the embedded metric format become metrics
-	Dimensions []emf.Dimension // of the metrics: the stack, from STACK
+	Log     *slog.Logger
+	Figures emf.Figures // on standard output, where such lines become metrics; of the stack, from STACK
 }
 
 // Build makes a handler that lambda.Start takes. It reads its whole environment, whatever else fails.
@@ -30,7 +28,7 @@ type Build func(ctx context.Context, f *Function) (handler any, err error)
 // and ends the process with status 1.
 func Main(name string, build Build) {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	f := &Function{Env: env.New(os.LookupEnv), Log: log, Metrics: os.Stdout}
+	f := &Function{Env: env.New(os.LookupEnv), Log: log, Figures: emf.Figures{Out: os.Stdout, Log: log}}
 	err := trace.Setup()
 	if err == nil {
 		var handler any
@@ -44,7 +42,7 @@ func Main(name string, build Build) {
 }
 
 func prepare(ctx context.Context, f *Function, build Build) (handler any, err error) {
-	f.Dimensions = []emf.Dimension{{Name: "Stack", Value: f.Need("STACK")}}
+	f.Figures.Stack = f.Need("STACK")
 	handler, err = build(ctx, f)
 	if e := f.Err(); e != nil { // says more than what came of it
 		return nil, e

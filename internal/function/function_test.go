@@ -24,7 +24,7 @@ func TestAllMissingVariablesAreNamedBeforeWhatComesOfIt(t *testing.T) {
 func TestAHandlerIsBuilt(t *testing.T) {
 	set := func(string) (string, bool) { return "x", true }
 	h, err := prepare(t.Context(), &Function{Env: env.New(set)}, func(_ context.Context, f *Function) (any, error) {
-		return f.Dimensions[0].Value + f.Need("BUCKET"), nil
+		return f.Figures.Stack + f.Need("BUCKET"), nil
 	})
 	if h != "xx" || err != nil {
 		t.Error(h, err)

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -31,9 +30,6 @@ const (
 	FormatText = "text" // each line is an event
 )
 
-// Namespace is that of the metrics.
-const Namespace = "Penstock"
-
 // Config configures a Handler. Sender and Now are needed.
 type Config struct {
 	Sender   *Sender
@@ -45,10 +41,8 @@ type Config struct {
 	// Timeout is how long a request may take to get into the stream; 0: as long as its context lives. The gateway gives up
 	// after 29 seconds.
 	Timeout time.Duration
-	// Metrics gets one line in the embedded metric format for each request; may be nil.
-	Metrics    io.Writer
-	Dimensions []emf.Dimension
-	Log        *slog.Logger // gets what stopped a request; may be nil
+	Figures emf.Figures  // gets one line for each request
+	Log     *slog.Logger // gets what stopped a request; may be nil
 }
 
 // Handler answers POST /events of a REST API: one JSON object, an array of them, or one a line (with FormatText any
@@ -298,14 +292,10 @@ func respond(status int, a answer) events.APIGatewayProxyResponse {
 }
 
 func (h *Handler) report(ctx context.Context, f figures) {
-	err := emf.Line(h.c.Metrics, Namespace, h.c.Dimensions, []emf.Metric{
-		{Name: "IngestedEvents", Unit: emf.Count, Value: float64(f.events)},
-		{Name: "IngestedBytes", Unit: emf.Bytes, Value: float64(f.bytes)},
-		{Name: "FailedEvents", Unit: emf.Count, Value: float64(f.failed)},
-		{Name: "NonconformingEvents", Unit: emf.Count, Value: float64(f.nonconforming)},
-		{Name: "RefusedRequests", Unit: emf.Count, Value: float64(f.refused)},
-	}, h.c.Now())
-	if err != nil && h.c.Log != nil {
-		h.c.Log.WarnContext(ctx, "metrics are lost", "error", err.Error())
-	}
+	h.c.Figures.Report(ctx, h.c.Now(),
+		emf.Metric{Name: "IngestedEvents", Unit: emf.Count, Value: float64(f.events)},
+		emf.Metric{Name: "IngestedBytes", Unit: emf.Bytes, Value: float64(f.bytes)},
+		emf.Metric{Name: "FailedEvents", Unit: emf.Count, Value: float64(f.failed)},
+		emf.Metric{Name: "NonconformingEvents", Unit: emf.Count, Value: float64(f.nonconforming)},
+		emf.Metric{Name: "RefusedRequests", Unit: emf.Count, Value: float64(f.refused)})
 }

@@ -107,7 +107,7 @@ func TestMalformedRequestsAreRefusedAsAWhole(t *testing.T) {
 	} {
 		var f fake
 		var metrics bytes.Buffer
-		a, err := newHandler(t, &f, append(c.change, func(c *Config) { c.Metrics = &metrics })...).Handle(t.Context(), c.r)
+		a, err := newHandler(t, &f, append(c.change, func(c *Config) { c.Figures.Out = &metrics })...).Handle(t.Context(), c.r)
 		if err != nil || a.StatusCode != c.status || a.Body != c.answer || f.calls > 0 || a.Headers["Content-Type"] != "application/json" {
 			t.Errorf("%s: %d %s, %d calls, %v; want %d %s", c.name, a.StatusCode, a.Body, f.calls, err, c.status, c.answer)
 		}
@@ -201,7 +201,7 @@ func TestTheSchemaIsCheckedStrictlyOrCounted(t *testing.T) {
 	}
 	var f fake
 	var metrics bytes.Buffer
-	a, err := newHandler(t, &f, schema(CheckLenient), func(c *Config) { c.Metrics = &metrics }).Handle(t.Context(), post(body))
+	a, err := newHandler(t, &f, schema(CheckLenient), func(c *Config) { c.Figures.Out = &metrics }).Handle(t.Context(), post(body))
 	if err != nil || a.StatusCode != 202 || a.Body != `{"accepted":3,"nonconforming":2}` || !strings.Contains(metrics.String(), `"NonconformingEvents":2`) {
 		t.Errorf("lenient: %d %s, %v", a.StatusCode, a.Body, err)
 	}

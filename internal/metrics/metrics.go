@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"time"
 	"unicode/utf8"
 
@@ -21,9 +20,6 @@ import (
 	"penstock/internal/stream/kpl"
 	"penstock/internal/trace"
 )
-
-// Namespace is that of the metrics.
-const Namespace = "Penstock"
 
 // Formats of an event, and how records are split.
 const (
@@ -38,14 +34,13 @@ const (
 	TypeNone  = "none"  // without a type: text, rejects, JSON without the field
 )
 
-// Config configures a Handler. Now and Out are needed.
+// Config configures a Handler. Now and Figures.Out are needed.
 type Config struct {
-	Now        func() time.Time
-	Out        io.Writer       // gets lines in the embedded metric format
-	Dimensions []emf.Dimension // besides the type
-	Format     string          // FormatJSON if empty
-	Split      string          // SplitLines, or "" for one event a record
-	TypeField  string          // the member of an event whose text is its type; "" for no types
+	Now       func() time.Time
+	Figures   emf.Figures
+	Format    string // FormatJSON if empty
+	Split     string // SplitLines, or "" for one event a record
+	TypeField string // the member of an event whose text is its type; "" for no types
 	// MaxTypes is how many types are told apart in a window; 0 means 20. The rest are TypeOther.
 	MaxTypes int
 }
@@ -62,8 +57,8 @@ func New(c Config) (*Handler, error) {
 		c.MaxTypes = 20
 	}
 	switch {
-	case c.Now == nil || c.Out == nil:
-		return nil, &fault.BadInput{Detail: "configure metrics: Now and Out are needed"}
+	case c.Now == nil || c.Figures.Out == nil:
+		return nil, &fault.BadInput{Detail: "configure metrics: Now and Figures.Out are needed"}
 	case c.Format != FormatJSON && c.Format != FormatText:
 		return nil, &fault.BadInput{Detail: fmt.Sprintf("configure metrics: format %.20q is neither json nor text", c.Format)}
 	case c.Split != "" && c.Split != SplitLines:
@@ -94,7 +89,7 @@ func (h *Handler) Handle(ctx context.Context, e events.KinesisTimeWindowEvent) (
 	span.Annotate(trace.Events, n)
 	response.BatchItemFailures = []events.KinesisBatchItemFailure{}
 	if e.IsFinalInvokeForWindow || e.IsWindowTerminatedEarly {
-		if err := s.write(h.c.Out, h.c.Dimensions); err != nil {
+		if err := s.write(h.c.Figures); err != nil {
 			return response, &fault.Unavailable{Service: "log", Action: "write metrics", Err: err}
 		}
 	}

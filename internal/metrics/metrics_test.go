@@ -21,7 +21,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func newHandler(t testing.TB, out *bytes.Buffer, change ...func(*Config)) *Handler {
 	t.Helper()
-	c := Config{Now: func() time.Time { return noon.Add(65 * time.Second) }, Out: out, TypeField: "type", Dimensions: []emf.Dimension{{Name: "Stack", Value: "s"}}}
+	c := Config{Now: func() time.Time { return noon.Add(65 * time.Second) }, Figures: emf.Figures{Out: out, Stack: "s"}, TypeField: "type"}
 	for _, f := range change {
 		f(&c)
 	}
@@ -175,14 +175,14 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, errors.New("closed") }
 
 func TestFiguresThatCannotBeWrittenFailTheBatch(t *testing.T) {
-	h := newHandler(t, nil, func(c *Config) { c.Out = broken{} })
+	h := newHandler(t, nil, func(c *Config) { c.Figures.Out = broken{} })
 	if _, err := h.Handle(t.Context(), window(true, nil, at(0, "{}"))); fmt.Sprintf("%T", err) != "*fault.Unavailable" {
 		t.Errorf("%T %v", err, err)
 	}
 	for _, change := range []func(*Config){
 		func(c *Config) { c.Now = nil }, func(c *Config) { c.Format = "x" }, func(c *Config) { c.Split = "x" }, func(c *Config) { c.MaxTypes = -1 },
 	} {
-		c := Config{Now: time.Now, Out: broken{}}
+		c := Config{Now: time.Now, Figures: emf.Figures{Out: broken{}}}
 		change(&c)
 		if _, err := New(c); !errors.As(err, new(*fault.BadInput)) {
 			t.Error(err)

@@ -3,7 +3,6 @@ package metrics
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -97,14 +96,14 @@ func (s *state) add(minute time.Time, kind string, rejected bool, size int, age 
 }
 
 // write writes a line for each minute and type, in their order, with the minute's time.
-func (s *state) write(w io.Writer, dimensions []emf.Dimension) error {
+func (s *state) write(f emf.Figures) error {
 	places := slices.SortedFunc(maps.Keys(s.tallies), func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.minute, b.minute), cmp.Compare(a.kind, b.kind))
 	})
 	for _, p := range places {
 		t := s.tallies[p]
 		mean := float64(t.ageMs/max(1, t.events+t.rejects)) / 1000
-		err := emf.Line(w, Namespace, append(slices.Clip(dimensions), emf.Dimension{Name: "Type", Value: p.kind}), []emf.Metric{
+		err := emf.Line(f.Out, emf.Namespace, f.Dimensions(emf.Dimension{Name: "Type", Value: p.kind}), []emf.Metric{
 			{Name: "TypeEvents", Unit: emf.Count, Value: float64(t.events)},
 			{Name: "TypeRejects", Unit: emf.Count, Value: float64(t.rejects)},
 			{Name: "TypeBytes", Unit: emf.Bytes, Value: float64(t.bytes)},

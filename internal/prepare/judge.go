@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"penstock/internal/cluster"
+	"penstock/internal/emf"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -44,7 +45,11 @@ type JudgeOut struct {
 }
 
 // Judge judges clusters. It is safe for concurrent use.
-type Judge struct{ Ledger *ledger.Ledger }
+type Judge struct {
+	Ledger *ledger.Ledger
+	// Figures gets ClusterMinutes, what a cluster lived, with its judgement.
+	Figures emf.Figures
+}
 
 // Handle judges a cluster and writes the judgement down with the minutes that the cluster took. The first judgement of a
 // cluster stands. Errors are *fault.StepFailed, *fault.ClusterTooOld, *fault.ClusterFailed after the last cluster,
@@ -87,6 +92,7 @@ func (j *Judge) Handle(ctx context.Context, in JudgeIn) (out JudgeOut, err error
 		if c = s.Run(in.N).Cluster(in.Cluster); c == nil || !c.Ended {
 			return JudgeOut{}, &fault.Superseded{Hour: in.Hour.String(), Detail: "the judgement was not taken"}
 		}
+		j.Figures.Report(ctx, j.Ledger.Now(), emf.Metric{Name: "ClusterMinutes", Unit: emf.None, Value: c.Minutes})
 	}
 	return outcome(s.Hour, c)
 }

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"penstock/internal/cluster"
+	"penstock/internal/emf"
+	"penstock/internal/emf/emftest"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -49,10 +52,11 @@ func (l lister) Clusters(_ context.Context, since time.Time, _ bool) iter.Seq2[c
 }
 
 type world struct {
-	store *store.Memory
-	l     *ledger.Ledger
-	h     *Handler
-	now   time.Time
+	store   *store.Memory
+	l       *ledger.Ledger
+	h       *Handler
+	now     time.Time
+	figures emf.Figures
 }
 
 // newWorld is an hour that execution "a" holds as run 1 and has sealed, with the video playbook in the store.
@@ -78,7 +82,7 @@ func (w *world) books() Playbooks {
 	return cluster.StoredPlaybook{Store: w.store, Key: cluster.PlaybookKey("video")}
 }
 
-func (w *world) judge() *Judge { return &Judge{w.l} }
+func (w *world) judge() *Judge { return &Judge{Ledger: w.l, Figures: w.figures} }
 
 func (w *world) state() *ledger.State { return must(w.l.Read(ctx, hr)) }
 
@@ -180,6 +184,8 @@ func TestThreeClustersThatFailEndTheRun(t *testing.T) {
 func TestAJudgementStandsWithItsMinutes(t *testing.T) {
 	w := newWorld(t)
 	must(w.h.Handle(ctx, in(1)))
+	var figures strings.Builder
+	w.figures = emf.Figures{Out: &figures, Stack: "prod"}
 	if out, err := w.judge().Handle(ctx, judged(1, "RUNNING", "", "RUNNING")); err != nil || out.Verdict != JudgedWatch || w.state().Last != 4 {
 		t.Fatalf("%+v, %v", out, err)
 	}
@@ -194,6 +200,9 @@ func TestAJudgementStandsWithItsMinutes(t *testing.T) {
 	}
 	if c := w.state().Run(1).Cluster(1); c.Minutes != 7.33 || c.ID != "j-1" || c.Verdict != hour.VerdictCompleted || !c.Ended {
 		t.Errorf("%+v", c)
+	}
+	if got := emftest.Only(t, figures.String(), "prod", "ClusterMinutes"); !slices.Equal(got, []float64{7.33}) {
+		t.Errorf("its figures are %v", got)
 	}
 }
 
@@ -278,7 +287,7 @@ func TestPreparingAndJudgingSurviveDeathAndLostAnswers(t *testing.T) {
 		sick(func(l *ledger.Ledger) { h := *w.h; h.Ledger = l; h.Handle(ctx, in(1)) })
 		must(w.h.Handle(ctx, in(1)))
 		done := judged(1, "TERMINATED", "", "COMPLETED")
-		sick(func(l *ledger.Ledger) { (&Judge{l}).Handle(ctx, done) })
+		sick(func(l *ledger.Ledger) { (&Judge{Ledger: l}).Handle(ctx, done) })
 		must(w.judge().Handle(ctx, done))
 		if s := w.state(); s.Last != 5 || len(s.Ignored) != 0 || s.Run(1).Cluster(1).Verdict != hour.VerdictCompleted {
 			t.Errorf("%d entries, %v ignored", s.Last, s.Ignored)

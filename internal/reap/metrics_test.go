@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"penstock/internal/emf"
 	"penstock/internal/reap"
 )
 
@@ -17,7 +18,7 @@ func TestTheAgeOfTheOldestClusterIsAFigure(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
 			var b bytes.Buffer
-			w.h.Metrics = &b
+			w.h.Figures = emf.Figures{Out: &b, Stack: "prod"}
 			w.run(1, "RUNNING", c.clusters)
 			w.reap(t, reap.In{})
 			var line struct {

@@ -9,7 +9,6 @@ package reap
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -53,9 +52,8 @@ type Handler struct {
 	Ledger     Ledger
 	Ender      Ender
 	Now        func() time.Time
-	// Metrics gets the age of the oldest live cluster of the stack, OldestClusterMinutes, in the embedded metric format; 0
-	// without one. nil writes nothing.
-	Metrics io.Writer
+	// Figures gets the age of the oldest live cluster of the stack, OldestClusterMinutes; 0 without one.
+	Figures emf.Figures
 }
 
 // In is the event: a change of an execution's status, or a timer's. Whatever it was, all clusters are looked at.
@@ -90,9 +88,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (out Out, err error) {
 	if err != nil {
 		return out, err
 	}
-	if err := h.report(live); err != nil {
-		return out, err
-	}
+	h.report(ctx, live)
 	known := owners{h: h, states: map[hour.Hour]*ledger.State{}, statuses: map[string]string{}}
 	for _, c := range live {
 		r := Reaped{ID: c.ID, Name: c.Name}
@@ -125,13 +121,12 @@ func (h *Handler) Handle(ctx context.Context, in In) (out Out, err error) {
 }
 
 // report writes how old the oldest of the clusters is: an alarm looks at it.
-func (h *Handler) report(live []cluster.Summary) error {
+func (h *Handler) report(ctx context.Context, live []cluster.Summary) {
 	oldest, now := time.Duration(0), h.Now()
 	for _, c := range live {
 		oldest = max(oldest, now.Sub(c.CreatedAt))
 	}
-	return emf.Line(h.Metrics, "Penstock", []emf.Dimension{{Name: "Stack", Value: h.Stack}},
-		[]emf.Metric{{Name: "OldestClusterMinutes", Unit: emf.None, Value: oldest.Minutes()}}, now)
+	h.Figures.Report(ctx, now, emf.Metric{Name: "OldestClusterMinutes", Unit: emf.None, Value: oldest.Minutes()})
 }
 
 // list returns the live clusters of the stack, in the order of their names and ids.

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"time"
 
+	"penstock/internal/emf"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -66,6 +67,8 @@ type Handler struct {
 	PartSize int64         // compressed bytes of a part; 0 for PartBytes
 	// Fetch is how many indexes are read at a time; 0 means 1, in the caller's goroutine.
 	Fetch int
+	// Figures gets SealWait, the seconds from a run's start to the end of its waiting: sealed, or given up.
+	Figures emf.Figures
 }
 
 // In is the input of the state Seal.
@@ -106,7 +109,18 @@ func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 	}
 	err = fault.Outermost(err)
 	span.End(err)
+	h.report(ctx, in, out, err)
 	return out, err
+}
+
+// report tells how long a run waited, once it waits no longer.
+func (h *Handler) report(ctx context.Context, in In, out Out, err error) {
+	_, late := err.(*fault.HourNotComplete)
+	if in.Started.IsZero() || !late && (err != nil || !out.Complete) {
+		return
+	}
+	now := h.Now()
+	h.Figures.Report(ctx, now, emf.Metric{Name: "SealWait", Unit: emf.Seconds, Value: max(0, now.Sub(in.Started).Seconds())})
 }
 
 func (h *Handler) seal(ctx context.Context, in In) (Out, error) {

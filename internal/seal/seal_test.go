@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"penstock/internal/emf"
+	"penstock/internal/emf/emftest"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -155,6 +157,35 @@ func TestWaitingEndsAtTheDeadline(t *testing.T) {
 	}
 	in.Started = time.Time{}
 	w.waiting(in)
+}
+
+func TestHowLongARunWaitedIsAFigure(t *testing.T) {
+	var out strings.Builder
+	figures := emf.Figures{Out: &out, Stack: "prod"}
+	w := newWorld(t)
+	w.h.Figures = figures
+	w.at(0).put("1", "2")
+	in := w.at(afterHour).claim(hr, hour.Options{})
+	w.waiting(in)
+	if out.Len() > 0 {
+		t.Errorf("a run that waits reports %s", &out)
+	}
+	w.takeAll()
+	w.at(afterHour + 90*time.Second).sealAs(in)
+	if got := emftest.Only(t, out.String(), "prod", "SealWait"); !slices.Equal(got, []float64{90}) {
+		t.Errorf("it waited %v s", got)
+	}
+
+	out.Reset()
+	w = newWorld(t)
+	w.h.Figures = figures
+	w.at(0).put("1")
+	in = w.at(afterHour).claim(hr, hour.Options{})
+	_, err := w.at(afterHour+w.h.Deadline+time.Second).h.Handle(ctx, in)
+	is[*fault.HourNotComplete](t, err)
+	if got := emftest.Only(t, out.String(), "prod", "SealWait"); !slices.Equal(got, []float64{w.h.Deadline.Seconds() + 1}) {
+		t.Errorf("a run that gave up waited %v s", got)
+	}
 }
 
 func TestOnlyTheRunThatHoldsTheHourSeals(t *testing.T) {

@@ -20,5 +20,5 @@ func build(ctx context.Context, f *function.Function) (any, error) {
 	}
 	bucket := c.Store(hours)
 	book := cluster.StoredPlaybook{Store: bucket, Key: cluster.PlaybookKey(job)}
-	return (&publish.Handler{Ledger: c.Ledger(hours), Hours: bucket, Playbooks: book}).Handle, nil
+	return (&publish.Handler{Ledger: c.Ledger(hours), Hours: bucket, Playbooks: book, Figures: f.Figures}).Handle, nil
 }

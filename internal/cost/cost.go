@@ -59,60 +59,6 @@ const (
 	daysOfMonth  = hoursOfMonth / 24
 )
 
-// Cluster is what a run's cluster consists of, and how long it takes.
-type Cluster struct {
-	OnDemand, Spot float64 // nodes
-	VolumeGB       float64 // of each node
-	Minutes        float64 // from request to end, without the job's input
-	BytesPerSecond float64 // of stored input that the job gets through
-}
-
-// Default is the cluster of playbooks/video.json: one master and one core node on demand, two task nodes on spot. The
-// times are those of the process EMR.
-func Default() Cluster {
-	return Cluster{OnDemand: 2, Spot: 2, VolumeGB: 64, Minutes: 6 + 40.0/60, BytesPerSecond: 5 << 20}
-}
-
-// minutes is how long the cluster lives for so much stored input.
-func (c Cluster) minutes(stored float64) float64 { return c.Minutes + stored/c.BytesPerSecond/60 }
-
-// dollars of so many minutes of the cluster.
-func (c Cluster) dollars(p Prices, minutes float64) float64 {
-	nodes := c.OnDemand*p.InstanceHourOnDemand + c.Spot*p.InstanceHourSpot + (c.OnDemand+c.Spot)*p.InstanceHourEMR
-	return minutes / 60 * (nodes + (c.OnDemand+c.Spot)*c.VolumeGB*p.VolumeGBMonth/hoursOfMonth)
-}
-
-// Run is what is known of a run that published an hour.
-type Run struct {
-	Bytes          float64 // uncompressed, of the hour's events
-	Stored         float64 // compressed
-	Objects        int     // archive objects joined
-	Parts          int
-	ClusterMinutes float64 // of all its clusters
-}
-
-// Hour estimates what running an hour cost: sealing, compaction, the machine, the clusters. What it took to bring the
-// events into the archive is not in it.
-func Hour(p Prices, c Cluster, r Run) float64 {
-	transitions := 20 + 2*float64(r.Parts) + 4*r.ClusterMinutes // a poll a minute: wait, two questions, a judgement
-	seconds := r.Stored/compactBytes + 2*float64(r.Parts) + 5
-	requests := 8 + float64(r.Parts) + r.ClusterMinutes
-	puts := 15 + float64(r.Parts)*3 + r.Stored/(8<<20)
-	gets := 40 + 2*float64(r.Objects)
-	return transitions/1e3*p.StepsThousandTransitions + seconds*computeGB*p.LambdaGBSecondArm64 + requests/1e6*p.LambdaMillionRequests +
-		puts/1e3*p.S3ThousandPuts + gets/1e3*p.S3ThousandGets + c.dollars(p, r.ClusterMinutes)
-}
-
-// What functions are assumed to take on one vCPU; docs/PERFORMANCE.md has what was measured.
-const (
-	computeGB    = 1769.0 / 1024
-	smallGB      = 0.5
-	archiveBytes = 20 << 20 // raw bytes a second that archive compresses
-	compactBytes = 60 << 20 // stored bytes a second that compact joins
-	metricsBytes = 60 << 20 // raw bytes a second that metrics counts
-	payload      = 4.4e6    // raw bytes that an invocation carries: 6 MB of base64
-)
-
 // Load is a day's load.
 type Load struct {
 	EventsPerDay     float64
@@ -137,42 +83,40 @@ func (l Load) Shards() float64 {
 	return math.Max(1, math.Ceil(math.Max(perSecond/1000, perSecond*l.EventBytes/1e6)))
 }
 
-// Line is one item of an estimate.
-type Line struct {
-	Item    string
-	Dollars float64 // a day
-}
-
 // Day estimates a day of a load, item by item.
 func Day(p Prices, c Cluster, l Load) []Line {
 	raw := l.EventsPerDay * l.EventBytes
 	stored := raw * l.Compression
 	shards := l.Shards()
 	requests := l.EventsPerDay / l.EventsPerRequest
-	batches := math.Max(1440*shards, raw/payload)
-	objects := batches + 24*shards // a batch at the turn of an hour is cut in two
-	parts := 24 * math.Max(1, math.Ceil(stored/24/(256<<20)))
-	minutes := 24 * c.minutes(stored/24)
-	lambda := func(calls, seconds, memory float64) float64 {
-		return calls/1e6*p.LambdaMillionRequests + seconds*memory*p.LambdaGBSecondArm64
+	batches := math.Max(1440*shards, raw/payload) + 24*shards // a batch at the turn of an hour is cut in two
+	hour := Hour(p, c, Run{Bytes: raw / 24, Stored: stored / 24, Batches: batches / 24, Objects: batches / 24,
+		Parts: math.Max(1, math.Ceil(stored/24/(256<<20))), Clusters: 1, ClusterMinutes: c.minutes(stored / 24)})
+	of := func(item string) Line {
+		for _, line := range hour {
+			if line.Item == item {
+				return Line{item, 24 * line.Dollars}
+			}
+		}
+		panic("no item " + item)
 	}
-	run := 24 * (Hour(p, c, Run{Bytes: raw / 24, Stored: stored / 24, Objects: int(objects / 24), Parts: int(parts / 24), ClusterMinutes: minutes / 24}))
-	emr := c.dollars(p, minutes)
 	return []Line{
 		{"API Gateway, REST", requests / 1e6 * p.APIMillionRequests},
-		{"ingest", lambda(requests, requests*0.03, smallGB)},
-		{"Kinesis", l.stream(p, shards)},
-		{"archive", lambda(batches, batches*0.1+raw/archiveBytes, computeGB)},
-		{"metrics", lambda(17280*shards, 17280*shards*0.01+raw/metricsBytes, smallGB)},
-		{"S3 requests of the archive", 2 * objects / 1e3 * p.S3ThousandPuts},
+		{"ingest", p.lambda(requests, requests*0.03, smallGB)},
+		{lineStream, l.stream(p, shards)},
+		of(lineArchive),
+		{"metrics", p.lambda(17280*shards, 17280*shards*0.01+raw/metricsBytes, smallGB)},
+		of(lineArchivePuts),
 		{"S3 storage: archive, and a month of hours", stored / gb * (l.ArchiveDays + daysOfMonth) * p.S3GBMonth / daysOfMonth},
-		{"EMR and its instances", emr},
-		{"the rest of the runs: machine, seal, compact, S3 requests", run - emr},
+		of(lineClusters),
+		of(lineRun),
 		{"KMS, alarms, figures, dashboard, logs, traces", (p.KMSKeyMonth+11*p.AlarmMonth+40*p.MetricMonth+p.DashboardMonth)/daysOfMonth +
 			(2*batches+requests)/1e4*p.KMSTenThousandRequests/10 + (batches+requests)*1000/gb*p.LogGB +
 			(0.05*(batches+requests)+86400*2*0.05)/1e6*p.TraceMillion},
 	}
 }
+
+const lineStream = "Kinesis"
 
 // stream is a day of Kinesis, read by two.
 func (l Load) stream(p Prices, shards float64) float64 {
@@ -189,13 +133,4 @@ func (l Load) stream(p Prices, shards float64) float64 {
 // requests; with direct also of the stream. An object a minute and shard is left out.
 func Firehose(p Prices, l Load) float64 {
 	return math.Ceil(l.EventBytes/(5*kb)) * 5 * kb * l.EventsPerDay / gb * p.FirehoseGB
-}
-
-// Sum adds the lines up.
-func Sum(lines []Line) float64 {
-	sum := 0.0
-	for _, l := range lines {
-		sum += l.Dollars
-	}
-	return sum
 }

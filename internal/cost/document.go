@@ -67,9 +67,9 @@ Firehose does not see events. It delivers at least once, and cannot say when an 
 		name string
 		of   func(l Load) float64
 	}{
-		{"archive and its requests", func(l Load) float64 { return item(p, c, l, "archive") + item(p, c, l, "S3 requests of the archive") }},
+		{"archive and its requests", func(l Load) float64 { return item(p, c, l, lineArchive) + item(p, c, l, lineArchivePuts) }},
 		{"archive, its requests and an on-demand stream", func(l Load) float64 {
-			return item(p, c, l, "archive") + item(p, c, l, "S3 requests of the archive") + item(p, c, l, "Kinesis")
+			return item(p, c, l, lineArchive) + item(p, c, l, lineArchivePuts) + item(p, c, l, lineStream)
 		}},
 		{"Firehose", func(l Load) float64 { return Firehose(p, l) }},
 	} {

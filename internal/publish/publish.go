@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 
+	"penstock/internal/emf"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -53,6 +54,8 @@ type Handler struct {
 	Ledger    *ledger.Ledger
 	Hours     Hours
 	Playbooks Playbooks
+	// Figures gets HourCost, the estimate in US dollars of what the publication cost.
+	Figures emf.Figures
 }
 
 // Handle publishes the run's revision. It may be repeated: what is published stays, and the manifest is written if it
@@ -79,6 +82,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (out Out, err error) {
 		if e = publishedBy(s, in); e == nil {
 			return Out{}, &fault.Superseded{Hour: in.Hour.String(), Detail: "the publication was not taken"}
 		}
+		h.Figures.Report(ctx, h.Ledger.Now(), emf.Metric{Name: "HourCost", Unit: emf.None, Value: e.Publish.Cost.Dollars})
 	}
 	span.Annotate(trace.Events, e.Publish.Events)
 	if _, err := h.Ledger.WriteManifest(ctx, s); err != nil {
@@ -116,10 +120,17 @@ func (h *Handler) publish(ctx context.Context, s *ledger.State, in In) (*ledger.
 	if err := h.stand(ctx, p); err != nil {
 		return nil, err
 	}
+	var book *playbook.Playbook
 	if in.Cluster > 0 {
-		if p.Results, err = h.results(ctx, in, p.Events); err != nil {
+		if book, _, err = h.Playbooks.Playbook(ctx); err != nil {
 			return nil, err
 		}
+		if p.Results, err = h.results(ctx, in, book.Check, p.Events); err != nil {
+			return nil, err
+		}
+	}
+	if p.Cost, err = estimate(p, len(r.Clusters), book); err != nil {
+		return nil, err
 	}
 	return h.Ledger.Append(ctx, in.Hour, func(s *ledger.State) (*hour.Entry, error) {
 		now, err := s.MayPublish(in.N, in.Execution)

@@ -3,12 +3,17 @@ package publish_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"penstock/internal/cluster"
+	"penstock/internal/cost"
+	"penstock/internal/emf"
+	"penstock/internal/emf/emftest"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -123,6 +128,8 @@ func is[E error](t *testing.T, err error) {
 
 func TestAPublicationNamesEverythingAndTheManifestShowsIt(t *testing.T) {
 	w := newWorld(t)
+	var figures strings.Builder
+	w.h.Figures = emf.Figures{Out: &figures, Stack: "prod"}
 	before := must(w.l.Read(ctx, hr)).Last
 	for range 2 {
 		out, err := w.h.Handle(ctx, w.in())
@@ -139,6 +146,14 @@ func TestAPublicationNamesEverythingAndTheManifestShowsIt(t *testing.T) {
 	}
 	if m.Minutes != 10.2 || m.Job != "video" || m.Cluster != 2 || m.Result != w.result || len(m.Results) != 2 {
 		t.Errorf("%+v", m)
+	}
+	prices := must(cost.List())
+	want := cost.Sum(cost.Hour(prices, cost.Default(), cost.Run{Bytes: 50_000, Stored: 100, Batches: 4, Objects: 3, Parts: 2, Clusters: 2, ClusterMinutes: 10.2}))
+	if m.Cost == nil || m.Cost.Prices != prices.Date || math.Abs(m.Cost.Dollars-want) > 0.0001 || m.Cost.Dollars < 0.05 {
+		t.Errorf("it cost %+v, want %.4f by the formula", m.Cost, want)
+	}
+	if got := emftest.Only(t, figures.String(), "prod", "HourCost"); !slices.Equal(got, []float64{m.Cost.Dollars}) {
+		t.Errorf("the figures are %v", got)
 	}
 	for _, f := range m.Results {
 		if _, o, err := w.store.Get(ctx, f.Key, 1<<20); err != nil || o.ETag != f.ETag || o.Size != f.Size {

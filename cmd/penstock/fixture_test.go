@@ -219,6 +219,9 @@ func (f *fixtures) publish(h hour.Hour, n, events, rejects int) {
 		text := lines(h, events)
 		part := hour.Part{File: file(f.Keys.PartKey(h, revision, 0), compress(text)), Events: events, Bytes: int64(len(text))}
 		p.Parts, p.Bytes, p.Cluster, p.Minutes = []hour.Part{part}, part.Bytes, 1, 12.5
+		if h.String() == "2026-11-23T07" { // the others as releases before estimates wrote them
+			p.Cost = &hour.Cost{Prices: "2026-11-23", Dollars: 0.1409}
+		}
 		p.Result = f.Keys.ResultPrefix(hour.ResultKey{Job: "video", Hour: h, Revision: revision, Run: n, Cluster: 1})
 		p.Results = []hour.File{
 			file(p.Result+"_SUCCESS", nil),

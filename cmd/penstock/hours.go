@@ -33,10 +33,12 @@ type hourRow struct {
 	Objects    int       `json:"objects"` // archive objects
 	Events     int       `json:"events"`
 	Rejects    int       `json:"rejects"`
-	Duplicates int       `json:"duplicates"`     // batches that added nothing
-	Bytes      int64     `json:"bytes"`          // of the events, uncompressed; 0 where it is not known yet
-	Compressed int64     `json:"compressed"`     // of the parts, or of the archive objects
-	Minutes    float64   `json:"clusterMinutes"` // of the run that published
+	Duplicates int       `json:"duplicates"`       // batches that added nothing
+	Bytes      int64     `json:"bytes"`            // of the events, uncompressed; 0 where it is not known yet
+	Compressed int64     `json:"compressed"`       // of the parts, or of the archive objects
+	Minutes    float64   `json:"clusterMinutes"`   // of the run that published
+	Dollars    float64   `json:"dollars"`          // estimate, of the run that published
+	Prices     string    `json:"prices,omitempty"` // date of the prices that it rests on
 	State      string    `json:"state"`
 	Detail     string    `json:"detail,omitempty"` // why, in words
 	Revision   string    `json:"revision,omitempty"`
@@ -67,6 +69,7 @@ func totalOf(rows []hourRow) hourRow {
 		t.Bytes += r.Bytes
 		t.Compressed += r.Compressed
 		t.Minutes += r.Minutes
+		t.Dollars += r.Dollars
 	}
 	return t
 }
@@ -195,6 +198,9 @@ func describe(ctx context.Context, d *site, l *ledger.Ledger, h hour.Hour, s *se
 func (r *hourRow) published(m *hour.Manifest) {
 	r.Objects, r.Events, r.Rejects, r.Duplicates, r.Bytes = m.Objects, m.Events, m.RejectN, m.Duplicates, m.Bytes
 	r.Minutes, r.State, r.Revision, r.Run = m.Minutes, statePublished, m.Revision, m.Run
+	if m.Cost != nil {
+		r.Dollars, r.Prices = m.Cost.Dollars, m.Cost.Prices
+	}
 	for _, p := range m.Parts {
 		r.Compressed += p.Size
 	}

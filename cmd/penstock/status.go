@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -96,12 +97,13 @@ type totals struct {
 	Bytes      int64          `json:"bytes"`
 	Compressed int64          `json:"compressed"`
 	Minutes    float64        `json:"clusterMinutes"`
+	Dollars    float64        `json:"dollars"` // estimate
 }
 
 func totalsOf(rows []hourRow) totals {
 	t := totalOf(rows)
 	all := totals{Hours: len(rows), States: map[string]int{}, Objects: t.Objects, Events: t.Events, Rejects: t.Rejects,
-		Duplicates: t.Duplicates, Bytes: t.Bytes, Compressed: t.Compressed, Minutes: t.Minutes}
+		Duplicates: t.Duplicates, Bytes: t.Bytes, Compressed: t.Compressed, Minutes: t.Minutes, Dollars: cents(t.Dollars)}
 	for _, r := range rows {
 		all.States[r.State]++
 	}
@@ -149,6 +151,11 @@ func (c *console) printStatus(report statusReport, single bool) error {
 			return err
 		}
 	}
+	if row.Prices != "" {
+		if _, err := fmt.Fprintf(c.Out, "\ncost: $%.4f on AWS, estimated from list prices of %s\n", row.Dollars, clean(row.Prices)); err != nil {
+			return err
+		}
+	}
 	if len(report.Runs) == 0 {
 		return nil
 	}
@@ -163,6 +170,9 @@ func (c *console) printStatus(report statusReport, single bool) error {
 	fmt.Fprintln(c.Out)
 	return c.printTable(l)
 }
+
+// cents rounds to hundredths of a cent, as manifests have it.
+func cents(dollars float64) float64 { return math.Round(dollars*1e4) / 1e4 }
 
 // instant is a time for people.
 func instant(t hour.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

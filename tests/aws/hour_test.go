@@ -135,6 +135,11 @@ func TestAnHourIsPublishedFromWhatWasSentOverHTTP(t *testing.T) {
 	t.Run("the reaper ends the cluster of an aborted execution", func(t *testing.T) { s.aborted(t, of(plain)) })
 	t.Run("bodies that are no events do not reach the stream", func(t *testing.T) { s.refuses(t) })
 	t.Run("what the functions traced is read back", func(t *testing.T) { s.traces(t) })
+	t.Run("internal/asl repeats every execution", func(t *testing.T) { s.repeats(t) })
+	t.Run("logs have every figure, and nothing of the events", func(t *testing.T) {
+		s.logs(t, slices.Concat(slices.Collect(maps.Values(sent))...))
+	})
+	t.Run("functions name all that their environment lacks", func(t *testing.T) { s.starts(t) })
 	t.Run("roles allow what their functions did", func(t *testing.T) { s.roles(t) })
 }
 

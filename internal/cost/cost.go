@@ -15,6 +15,8 @@ var file []byte
 // Prices are the list prices of one Region at one date, in US dollars per unit that the name says. A GB is 2^30 bytes.
 type Prices struct {
 	Date, Region, Currency, Note   string
+	Checked                        string            // how and against what, on the date
+	Unchecked                      map[string]string // prices that were not checked, by name in the file, and what they rest on
 	APIMillionRequests             float64
 	LambdaMillionRequests          float64
 	LambdaGBSecondArm64            float64

@@ -5,7 +5,9 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 )
 
 var write = flag.Bool("write", false, "write docs/COST.md")
@@ -38,6 +40,14 @@ func TestEveryPriceIsInTheFile(t *testing.T) {
 		if v.Field(i).IsZero() {
 			t.Errorf("no %s", v.Type().Field(i).Name)
 		}
+	}
+	for name, why := range list(t).Unchecked {
+		if f := v.FieldByNameFunc(func(n string) bool { return strings.EqualFold(n, name) }); !f.IsValid() || f.Kind() != reflect.Float64 || why == "" {
+			t.Errorf("%s is no price, or nothing is said of it", name)
+		}
+	}
+	if day, err := time.Parse(time.DateOnly, list(t).Date); err != nil || day.Year() < 2026 {
+		t.Errorf("the date is %q", list(t).Date)
 	}
 }
 

@@ -2,6 +2,8 @@ package cost
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -13,13 +15,14 @@ func Document(p Prices) string {
 
 Estimated by internal/cost from list prices of %s in %s (internal/cost/prices.json: change the prices, then
 `+"`go test ./internal/cost -write`"+`; a test holds this page to the formula). No free tiers, discounts, tax or data transfer.
-The prices were written down from AWS's public lists and not fetched by a program: look up those that matter to you.
+Prices checked: %s
+Look up those that matter to you. %s
 
 Assumed: events of 500 bytes, 100 in a request, peak three times the mean, 0.12 stored bytes for a raw byte; the stream
 keeps a week, the archive 35 days; the cluster of playbooks/video.json (two m7g.xlarge on demand, two on spot), %.1f minutes
 and a second for each 5 MiB of stored input, each hour. US dollars a day.
 
-`, p.Date, p.Region, c.Minutes)
+`, p.Date, p.Region, p.Checked, unchecked(p), c.Minutes)
 	loads := []struct {
 		name   string
 		events float64
@@ -54,7 +57,29 @@ and a second for each 5 MiB of stored input, each hour. US dollars a day.
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString(`## Against Firehose
+	b.WriteString(`## One hour
+
+Each hour's manifest carries its own estimate (` + "`cost`" + `; ` + "`penstock status HOUR`" + ` shows it), by the same formula from what its run
+had: batches and parts, raw and stored bytes, minutes of all its clusters at the size of the playbook's fleets. A node
+counts by its size as so many m7g.xlarge. It holds the archive, the run and the clusters; the edge, the stream and storage
+belong to no single hour.
+
+| stored bytes | archive | run | clusters | all |
+|---|---:|---:|---:|---:|
+`)
+	for _, r := range []struct {
+		name string
+		run  Run
+	}{
+		{"none: an empty hour", Run{}},
+		{"10 MiB, 1 part", Run{Bytes: 87e6, Stored: 10 << 20, Batches: 120, Objects: 120, Parts: 1, Clusters: 1, ClusterMinutes: c.minutes(10 << 20)}},
+		{"1 GiB, 4 parts", Run{Bytes: 8.9e9, Stored: 1 << 30, Batches: 2000, Objects: 2000, Parts: 4, Clusters: 1, ClusterMinutes: c.minutes(1 << 30)}},
+	} {
+		lines := Hour(p, c, r.run)
+		fmt.Fprintf(&b, "| %s | %.4f | %.4f | %.4f | **%.4f** |\n", r.name, lines[0].Dollars+lines[1].Dollars, lines[3].Dollars, lines[2].Dollars, Sum(lines))
+	}
+	b.WriteString(`
+## Against Firehose
 
 Firehose would take the place of archive and its S3 requests (from the stream), or of the stream too (direct). It bills
 each record as 5 KB at least, so an event of 500 bytes ten times; producers that aggregate change that, and then
@@ -84,6 +109,16 @@ What weighs most is the stream's price for small records and the hourly cluster.
 the Kinesis Producer Library) divide the first; a playbook with fewer nodes the second.
 `)
 	return b.String()
+}
+
+// unchecked says which prices rest on what.
+func unchecked(p Prices) string {
+	var b strings.Builder
+	b.WriteString("Not checked:\n")
+	for _, name := range slices.Sorted(maps.Keys(p.Unchecked)) {
+		fmt.Fprintf(&b, "- `%s`: %s\n", name, p.Unchecked[name])
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // item is one line of a day.

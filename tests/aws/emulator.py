@@ -5,10 +5,12 @@ What it changes, and nothing else:
 - Step Functions and the functions reach EMR at EMR_ENDPOINT, since LocalStack has none;
 - CloudFormation takes SAM's references (Function.Version);
 - a JSONPath with a wildcard that finds one value gives a list of one;
+- functions that an execution calls join the execution's trace, as Step Functions has it: the payloads name the execution;
 - each AWS call of a function is written down with the function's name into CALLS_FILE, a JSON object a line: the SDK
   puts AWS_SDK_UA_APP_ID into the User-Agent header.
 """
 
+import hashlib
 import http.server
 import json
 import os
@@ -21,6 +23,8 @@ import time
 EMR = os.environ["EMR_ENDPOINT"]
 XRAY = os.environ.get("XRAY_ADDRESS", "")
 RUN = os.environ["RUN_DIR"]
+START = int(time.time())
+EXECUTION = re.compile(rb'"execution": ?"(arn:[^"]+)"')
 APP = re.compile(r"\bapp/([A-Za-z0-9-]+)")
 
 
@@ -82,6 +86,15 @@ def record_calls():
             out.flush()
 
     handlers.run_custom_response_handlers.append(record)
+
+
+def trace_of(body):
+    """The trace header that Step Functions gives the functions it calls, made of the execution's ARN (xray_test.go)."""
+    execution = EXECUTION.search(body)
+    if not execution:
+        return ""
+    digest = hashlib.sha256(execution.group(1)).hexdigest()
+    return f"Root=1-{START:08x}-{digest[:24]};Parent={digest[24:40]};Sampled=1"
 
 
 class RuntimeApi(http.server.BaseHTTPRequestHandler):
@@ -178,7 +191,7 @@ def run_functions_as_processes():
             answers = self.answers[request] = queue.Queue()
             before, end = len(self.get_logs()), time.time() + limit
             body = body.encode() if isinstance(body, str) else bytes(body)
-            self.invocations.put((request, body, payload["invoked-function-arn"], int(end * 1000), payload.get("trace-id") or ""))
+            self.invocations.put((request, body, payload["invoked-function-arn"], int(end * 1000), trace_of(body) or payload.get("trace-id") or ""))
             result = None
             while result is None:
                 try:

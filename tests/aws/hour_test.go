@@ -248,12 +248,25 @@ func (s *stack) cluster(t *testing.T, name string) (id, state string) {
 	return "", ""
 }
 
+// archived is how many objects the archive holds.
+func (s *stack) archived(t *testing.T) (n int) {
+	t.Helper()
+	for _, err := range s.archive.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
 // refuses sends what is not an event, or comes without a key, and holds the answers.
 func (s *stack) refuses(t *testing.T) {
 	bodies := map[string][]byte{
 		"empty": nil, "broken": []byte(`{"a":`), "a number": []byte(`7`), "NUL": []byte("{\"a\":\"\x00\"}"),
-		"deep": []byte(strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)),
+		"deep": []byte(strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)), "no UTF-8": []byte("{\"a\":\"\xff\"}"),
 	}
+	before := s.archived(t)
 	for _, name := range slices.Sorted(maps.Keys(bodies)) {
 		if status, answer := s.post(t, "/events", "application/json", s.APIKey, bodies[name]); status != http.StatusBadRequest {
 			t.Errorf("POST /events of %s: %d %.200s", name, status, answer)
@@ -269,8 +282,17 @@ func (s *stack) refuses(t *testing.T) {
 			t.Errorf("POST /direct of %s: %d %.200s", name, status, answer)
 		}
 	}
-	large := []byte(`{"a":"` + strings.Repeat("x", 5<<20) + `"}`)
-	if status, answer := s.post(t, "/events", "application/json", s.APIKey, large); status != http.StatusRequestEntityTooLarge {
-		t.Errorf("POST /events of 5 MiB: %d %.200s", status, answer)
+	for _, mebibytes := range []int{5, 11} {
+		large := []byte(`{"a":"` + strings.Repeat("x", mebibytes<<20) + `"}`)
+		if status, answer := s.post(t, "/events", "application/json", s.APIKey, large); status != http.StatusRequestEntityTooLarge {
+			t.Errorf("POST /events of %d MiB: %d %.200s", mebibytes, status, answer)
+		}
+	}
+	if status, answer := s.post(t, "/events", "text/html", s.APIKey, []byte(`{"a":1}`)); status != http.StatusUnsupportedMediaType {
+		t.Errorf("POST /events of text/html: %d %.200s", status, answer)
+	}
+	time.Sleep(3 * time.Second) // three windows of the mapping
+	if after := s.archived(t); after != before {
+		t.Errorf("the archive went from %d to %d objects", before, after)
 	}
 }

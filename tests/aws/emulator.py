@@ -6,6 +6,7 @@ What it changes, and nothing else:
 - CloudFormation takes SAM's references (Function.Version);
 - a JSONPath with a wildcard that finds one value gives a list of one;
 - functions that an execution calls join the execution's trace, as Step Functions has it: the payloads name the execution;
+- the seconds of a Wait state pass WAIT_FACTOR times as fast;
 - each AWS call of a function is written down with the function's name into CALLS_FILE, a JSON object a line: the SDK
   puts AWS_SDK_UA_APP_ID into the User-Agent header.
 """
@@ -60,6 +61,19 @@ def answer_lists():
         return value
 
     json_path.extract_json = extract_json  # before the service modules import it by name
+
+
+def hurry_waits():
+    from localstack.services.stepfunctions.asl.component.state.state_wait.wait_function.wait_function import WaitFunction
+
+    factor = float(os.environ.get("WAIT_FACTOR", "1"))
+
+    def wait(self, env, wait_seconds):
+        end = time.time() + wait_seconds / factor
+        while env.is_running() and (left := end - time.time()) > 0:
+            env.program_state_event.wait(left)
+
+    WaitFunction._wait_interval = wait
 
 
 def leave_references_to_the_transform():
@@ -241,6 +255,7 @@ def run_functions_as_processes():
 
 answer_lists()
 reach_emr()
+hurry_waits()
 run_functions_as_processes()
 leave_references_to_the_transform()
 record_calls()

@@ -85,6 +85,14 @@ func (l Load) Shards() float64 {
 	return math.Max(1, math.Ceil(math.Max(perSecond/1000, perSecond*l.EventBytes/1e6)))
 }
 
+// What CloudWatch keeps and watches for a stack; tests/aws counts them in template.yaml and the stages.
+const (
+	AlarmMetrics = 15 // that alarms look at, each of which is billed
+	StackFigures = 17 // metrics of a stack
+	TypeFigures  = 5  // metrics of each type of event
+	typesSeen    = 8
+)
+
 // Day estimates a day of a load, item by item.
 func Day(p Prices, c Cluster, l Load) []Line {
 	raw := l.EventsPerDay * l.EventBytes
@@ -112,7 +120,7 @@ func Day(p Prices, c Cluster, l Load) []Line {
 		{"S3 storage: archive, and a month of hours", stored / gb * (l.ArchiveDays + daysOfMonth) * p.S3GBMonth / daysOfMonth},
 		of(lineClusters),
 		of(lineRun),
-		{"KMS, alarms, figures, dashboard, logs, traces", (p.KMSKeyMonth+11*p.AlarmMonth+40*p.MetricMonth+p.DashboardMonth)/daysOfMonth +
+		{"KMS, alarms, figures, dashboard, logs, traces", (p.KMSKeyMonth+AlarmMetrics*p.AlarmMonth+(StackFigures+typesSeen*TypeFigures)*p.MetricMonth+p.DashboardMonth)/daysOfMonth +
 			(2*batches+requests)/1e4*p.KMSTenThousandRequests/10 + (batches+requests)*1000/gb*p.LogGB +
 			(0.05*(batches+requests)+86400*2*0.05)/1e6*p.TraceMillion},
 	}

@@ -18,7 +18,7 @@ Estimated by internal/cost from list prices of %s in %s (internal/cost/prices.js
 Prices checked: %s
 Look up those that matter to you. %s
 
-Assumed: events of 500 bytes, 100 in a request, peak three times the mean, 0.12 stored bytes for a raw byte; the stream
+Assumed: events of 500 bytes and of eight types, 100 in a request, peak three times the mean, 0.12 stored bytes for a raw byte; the stream
 keeps a week, the archive 35 days; the cluster of playbooks/video.json (two m7g.xlarge on demand, two on spot), %.1f minutes
 and a second for each 5 MiB of stored input, each hour. US dollars a day.
 

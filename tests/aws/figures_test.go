@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"penstock/internal/cost"
 )
 
 // emitted are the metrics that the stages write, by name: the literals of emf.Metric in internal/ and functions/.
@@ -159,6 +161,22 @@ func named(t *testing.T) map[string]bool {
 		}
 	}
 	return names
+}
+
+func TestTheCostPageCountsTheAlarmsAndFigures(t *testing.T) {
+	watched := 0
+	for _, entry := range readTemplate(t)["Resources"] {
+		if strings.Contains(entry, "Type: AWS::CloudWatch::Alarm") {
+			watched += strings.Count(entry, "MetricName: ")
+		}
+	}
+	figures := map[bool]int{}
+	for name := range emitted(t) {
+		figures[strings.HasPrefix(name, "Type") || strings.HasPrefix(name, "SecondsAfter")]++
+	}
+	if watched != cost.AlarmMetrics || figures[false] != cost.StackFigures || figures[true] != cost.TypeFigures {
+		t.Errorf("alarms look at %d metrics, stages write %d and %d for each type", watched, figures[false], figures[true])
+	}
 }
 
 func TestTheTemplateShowsEveryFigureAndNoOther(t *testing.T) {

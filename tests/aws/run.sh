@@ -82,8 +82,10 @@ if wants path || wants store; then
         if TEST_EMR=$emr TEST_XRAY=$xray TEST_CLOCK="$RUN_DIR/clock" TEST_CALLS="$RUN_DIR/calls.jsonl" TEST_ROLLUP="$root/dist/linux-$arch/rollup" \
           .venv-localstack/bin/python "$here/deploy.py" "http://127.0.0.1:$p" penstock "$RUN_DIR/stack.json" \
           Architecture=$([ $arch = arm64 ] && echo arm64 || echo x86_64) BatchWindowSeconds=1 MarginSeconds=5 MaxHours=12 StreamMode=PROVISIONED ShardCount=2; then
-          suite "preflight over LocalStack" "$here/preflight_check.sh" "http://127.0.0.1:$p" "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["subnet"])' "$RUN_DIR/stack.json")"
+          # Beside the path: it asks EC2 alone.
+          "$here/preflight_check.sh" "http://127.0.0.1:$p" "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["subnet"])' "$RUN_DIR/stack.json")" >"$RUN_DIR/preflight.log" 2>&1 & preflight=$!
           suite "the path of an hour over LocalStack" env PENSTOCK_AWS_STACK="$RUN_DIR/stack.json" go test -count=1 -timeout 30m -v ./tests/aws
+          wait $preflight; rc=$?; cat "$RUN_DIR/preflight.log"; judge $rc "preflight over LocalStack"
           suite "a second stack in the account" .venv-localstack/bin/python "$here/deploy.py" "http://127.0.0.1:$p" penstock-two "$RUN_DIR/second.json" StreamMode=PROVISIONED ShardCount=1
         else judge 1 "template.yaml on LocalStack"; fi
       fi

@@ -4,6 +4,7 @@ package function
 import (
 	"context"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"os"
 
@@ -28,6 +29,7 @@ type Build func(ctx context.Context, f *Function) (handler any, err error)
 // and ends the process with status 1.
 func Main(name string, build Build) {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	stdlog.SetFlags(0) // lambda.Start logs a handler's error, as JSON behind the time
 	f := &Function{Env: env.New(os.LookupEnv), Log: log, Figures: emf.Figures{Out: os.Stdout, Log: log}}
 	err := trace.Setup()
 	if err == nil {

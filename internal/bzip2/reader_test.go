@@ -185,7 +185,7 @@ func TestReaderWalksAsOthersDoWhereRowsMakeNoCircle(t *testing.T) {
 	for round := range 24 {
 		n := 1 + rng.IntN(2000)
 		if round%6 == 0 {
-			n = pairBlock + rng.IntN(1000)
+			n = 1<<15 + rng.IntN(1000)
 		}
 		symbols := randomBytes(rng, n, 2+rng.IntN(60))
 		for i := range symbols {
@@ -202,7 +202,7 @@ func TestReaderWalksAsOthersDoWhereRowsMakeNoCircle(t *testing.T) {
 func TestInverseTransformOfEveryRow(t *testing.T) {
 	var v inverter
 	rng := newRand(8)
-	for _, n := range []int{1, 2, 3, 4, 5, 300, pairBlock, pairBlock + 1, pairBlock + 2, pairBlock + 3} {
+	for _, n := range []int{1, 2, 3, 4, 5, 300, markSpace - 1, markSpace, markSpace + 1, lanes*markSpace + 1, 2*lanes*laneChunk + 3} {
 		for _, alphabet := range []int{1, 2, 50, 256} { // 50: pairs can be numbered; 256: they cannot
 			last := randomBytes(rng, n, alphabet)
 			got, want := make([]byte, n), make([]byte, n)

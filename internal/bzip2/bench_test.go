@@ -98,6 +98,28 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+func BenchmarkDecodeNasty(b *testing.B) {
+	for _, name := range nastyNames() {
+		in := nasty(name, limitOf(9))
+		c := encode(b, WriterConfig{}, in)
+		for _, codec := range []Codec{CodecOwn, CodecDsnet} {
+			z, err := NewReader(nil, ReaderConfig{Codec: codec})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("%s/codec=%v", name, codec), func(b *testing.B) {
+				b.SetBytes(int64(len(in)))
+				for b.Loop() {
+					z.Reset(bytes.NewReader(c))
+					if k, err := io.Copy(io.Discard, struct{ io.Reader }{z}); err != nil || k != int64(len(in)) {
+						b.Fatal(k, err)
+					}
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkJoin(b *testing.B) {
 	in := eventLines(b, 10_000)
 	c := encode(b, WriterConfig{}, in)

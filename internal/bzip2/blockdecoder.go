@@ -8,7 +8,7 @@ import (
 // errShort says that a block does not end within the bits that were given.
 var errShort = errors.New("bzip2: block does not end")
 
-// blockDecoder decodes blocks. It holds the large buffers, 8 MB and a few for each goroutine. The zero value is ready.
+// blockDecoder decodes blocks. It holds the large buffers, some 6 MB for full blocks. The zero value is ready.
 type blockDecoder struct {
 	bits      bitReader
 	at        int64 // where errors count from: bits before the slice

@@ -16,7 +16,7 @@ type ReaderConfig struct {
 // Reader decompresses bzip2 data: one stream, or several one after the other, whose contents are then read as one.
 //
 // Blocks are found by their magic and decoded at the same time, ReaderConfig.Procs of them. For each the Reader keeps
-// some 10 MB at level 9, less if blocks are smaller, however far they expand. It reads ahead of what it returns, up to
+// some 8 MB at level 9, less if blocks are smaller, however far they expand. It reads ahead of what it returns, up to
 // Procs+1 blocks. It has no Close: a Reader that is dropped leaves nothing behind. It is not safe for concurrent use.
 //
 // What Read returned before an error has been checked block by block against the CRCs, but is not all there was.

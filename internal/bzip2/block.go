@@ -6,7 +6,7 @@ type blockCoder struct {
 	sorter  sorter
 	tables  tables
 	symbols []uint16
-	turns   turns
+	turn    *turn
 }
 
 // encode appends the block, whose bytes are overwritten, to w. crc is that of the bytes before RLE1.
@@ -18,9 +18,9 @@ func (e *blockCoder) encode(w *bitWriter, block []byte, crc uint32) {
 	for c, n := range count {
 		used[c] = n > 0
 	}
-	e.sorter.turns = e.turns
+	e.sorter.turn = e.turn
 	row := e.sorter.transform(block, &count)
-	e.turns.pass()
+	e.turn.pass()
 	w.put(uint64(row), 25) // the randomised bit, 0, and 24 bits of row
 	writeUsed(w, &used)
 	if cap(e.symbols) < len(block)+1 {
@@ -28,7 +28,7 @@ func (e *blockCoder) encode(w *bitWriter, block []byte, crc uint32) {
 	}
 	var alphabet int
 	e.symbols, alphabet = appendMTF(e.symbols[:0], &used, block)
-	e.turns.pass()
+	e.turn.pass()
 	e.tables.write(w, e.symbols, alphabet)
 }
 

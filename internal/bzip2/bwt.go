@@ -35,7 +35,7 @@ type sorter struct {
 	levels []*level
 	names  naming
 	order  phraseSorter
-	turns  turns
+	turn   *turn
 	rank   []uint32 // by phrase: its place among the sorted phrases
 }
 
@@ -87,7 +87,7 @@ func (s *sorter) transform(block []byte, count *[256]uint32) int {
 		}
 	}
 	s.load(block, start, period)
-	s.turns.pass()
+	s.turn.pass()
 	row := s.sortLyndon(period, (period-start)%period, count, block[:period])
 	if power > 1 { // each rotation of the root stands for power equal ones
 		for i := period - 1; i >= 0; i-- {
@@ -124,7 +124,7 @@ func (s *sorter) sortLyndon(n, origin int, count *[256]uint32, out []byte) int {
 	pos := lmsPlaces(lv, t[:n])
 	m := len(pos) - 1
 	lv.ids = grow(lv.ids, m)
-	s.turns.pass()
+	s.turn.pass()
 	different := s.nameBytes(t, pos, lv.ids)
 
 	// From now on an LMS place is kept as the entry that its first use induces: the place before, and the byte there.
@@ -136,7 +136,7 @@ func (s *sorter) sortLyndon(n, origin int, count *[256]uint32, out []byte) int {
 	pos[0] = uint32(n) - 1 | uint32(before[0])<<placeBits
 	s.lms = grow(s.lms, m)
 	s.orderLMS(0, pos[:m], s.lms, different)
-	s.turns.pass()
+	s.turn.pass()
 	return s.induce(n, origin, count, &lmsSize, out)
 }
 
@@ -205,7 +205,7 @@ func (s *sorter) induce(n, origin int, count, lmsSize *[256]uint32, out []byte) 
 		lms = lms[lmsSize[c]:]
 	}
 
-	s.turns.pass()
+	s.turn.pass()
 
 	// Right to left: the same for S. Every row is passed once, complete, so the last column is written on the way. In
 	// a bucket the S suffixes come after the L ones.

@@ -105,7 +105,7 @@ func (s *sorter) nameBytes(t []byte, pos, ids []uint32) int {
 			x = (x + 1) & uint64(len(h.table)-1)
 		}
 	}
-	s.turns.pass()
+	s.turn.pass()
 	s.order.sort(h.first, 8, func(index, depth uint32) uint64 {
 		p := pos[index] + depth
 		for p >= pos[m] {
@@ -166,7 +166,7 @@ func nameRanks[T symbol](s *sorter, r []T, pos, ids []uint32, width uint) int {
 			x = (x + 1) & uint64(len(h.table)-1)
 		}
 	}
-	s.turns.pass()
+	s.turn.pass()
 	s.order.sort(h.first, per, func(index, depth uint32) uint64 {
 		p := pos[index] + depth
 		for p >= pos[m] {

@@ -13,16 +13,15 @@ type job struct {
 	crcs []uint32  // CRC of each
 
 	coders chan *blockCoder
-	turns  turns
 	done   chan struct{}
 	run    func() // the method work: a go statement on a stored function allocates nothing
 }
 
 func (j *job) work() {
 	coder := <-j.coders
-	j.turns.take()
+	coder.turn.take()
 	j.encode(coder)
-	j.turns.give()
+	coder.turn.give()
 	j.coders <- coder
 	j.done <- struct{}{}
 }
@@ -69,7 +68,7 @@ type pipeline struct {
 	coders chan *blockCoder
 	spare  []*blockCoder // beyond the width
 	procs  int
-	turns  turns
+	turns  *turns // nil with one goroutine
 }
 
 func (p *pipeline) init(procs int) {
@@ -90,7 +89,7 @@ func (p *pipeline) setWidth(width int) {
 			p.coders <- p.spare[n-1]
 			p.spare = p.spare[:n-1]
 		} else {
-			p.coders <- &blockCoder{turns: p.turns}
+			p.coders <- p.newCoder()
 		}
 	}
 	jobs := width
@@ -98,11 +97,18 @@ func (p *pipeline) setWidth(width int) {
 		jobs++ // one is filled while the others run
 	}
 	for len(p.jobs) < jobs {
-		j := &job{coders: p.coders, turns: p.turns, done: make(chan struct{}, 1)}
+		j := &job{coders: p.coders, done: make(chan struct{}, 1)}
 		j.run = j.work
 		p.jobs = append(p.jobs, j)
 	}
 	p.next = 0
+}
+
+func (p *pipeline) newCoder() *blockCoder {
+	if p.turns == nil {
+		return new(blockCoder)
+	}
+	return &blockCoder{turn: p.turns.turn()}
 }
 
 // current returns the job to be filled.

@@ -55,7 +55,7 @@ func sortRanks[T symbol](s *sorter, l int, str []T, k int, entries, sorted []uin
 	pos := lmsPlaces(lv, r[:n])
 	m := len(pos) - 1
 	lv.ids = grow(lv.ids, m)
-	s.turns.pass()
+	s.turn.pass()
 	different := nameRanks(s, r, pos, lv.ids, uint(bits.Len(uint(k))))
 
 	lv.bounds = grow(lv.bounds, k+1)
@@ -74,7 +74,7 @@ func sortRanks[T symbol](s *sorter, l int, str []T, k int, entries, sorted []uin
 	pos[0] = uint32(n) // the place before the first is the last
 	lv.sorted = grow(lv.sorted, m)
 	s.orderLMS(l, pos[:m], lv.sorted, different)
-	s.turns.pass()
+	s.turn.pass()
 
 	sum := uint32(0)
 	for c, size := range tails {
@@ -104,7 +104,7 @@ func sortRanks[T symbol](s *sorter, l int, str []T, k int, entries, sorted []uin
 		}
 		lms = lms[lmsSize[c]:]
 	}
-	s.turns.pass()
+	s.turn.pass()
 	for i := n - 1; i >= 0; i-- { // S suffixes, right to left
 		j := sa[i]
 		sorted[i] = entries[j]

@@ -1,38 +1,96 @@
 package bzip2
 
-// turns lets more jobs be under way than may run at a time. A job holds a turn while it runs and passes it on at the
-// end of each phase of its work, to the job that has waited longest. So three blocks take two goroutines the time of
-// one block and a half: cut into whole blocks the work would take them the time of two.
-//
-// A nil turns is for work that nothing else waits for.
-type turns chan struct{}
+import "sync"
 
-func newTurns(n int) turns {
-	t := make(turns, n)
-	for range n {
-		t <- struct{}{}
-	}
-	return t
+// turns lets more jobs be under way than may run at a time. A job holds a turn while it runs. At the end of each phase
+// of its work it leaves the turn to one that waits and has fewer phases behind it, if there is one. So three equal
+// blocks take two goroutines little more than the time of one block and a half, with some 27 phases a block: cut into
+// whole blocks the work would take them the time of two. Where all waited in line instead, one of the three would fall
+// behind by several phases, and run alone at the end.
+type turns struct {
+	mu      sync.Mutex
+	free    int
+	waiting []*turn
 }
 
+func newTurns(n int) *turns { return &turns{free: n} }
+
+// turn is a job's share in turns. A nil *turn is for work that nothing else waits for.
+type turn struct {
+	turns  *turns
+	phases int // behind the job, since it took its turn
+	given  chan struct{}
+}
+
+func (t *turns) turn() *turn { return &turn{turns: t, given: make(chan struct{}, 1)} }
+
 // take waits for a turn.
-func (t turns) take() {
-	if t != nil {
-		<-t
+func (j *turn) take() {
+	if j == nil {
+		return
 	}
+	t := j.turns
+	t.mu.Lock()
+	j.phases = 0
+	if t.free > 0 {
+		t.free--
+		t.mu.Unlock()
+		return
+	}
+	t.waiting = append(t.waiting, j)
+	t.mu.Unlock()
+	<-j.given
 }
 
 // give ends a turn.
-func (t turns) give() {
-	if t != nil {
-		t <- struct{}{}
+func (j *turn) give() {
+	if j == nil {
+		return
 	}
+	t := j.turns
+	t.mu.Lock()
+	if i := t.furthestBehind(); i >= 0 {
+		t.hand(i)
+	} else {
+		t.free++
+	}
+	t.mu.Unlock()
 }
 
-// pass lets those that wait go first. It costs next to nothing where nobody does.
-func (t turns) pass() {
-	if t != nil {
-		t <- struct{}{}
-		<-t
+// pass ends a phase. It costs next to nothing where nobody waits.
+func (j *turn) pass() {
+	if j == nil {
+		return
 	}
+	t := j.turns
+	t.mu.Lock()
+	j.phases++
+	i := t.furthestBehind()
+	if i < 0 || t.waiting[i].phases >= j.phases {
+		t.mu.Unlock()
+		return
+	}
+	t.hand(i)
+	t.waiting = append(t.waiting, j)
+	t.mu.Unlock()
+	<-j.given
+}
+
+// furthestBehind returns which of those that wait has the fewest phases behind it, the one that has waited longest
+// where several do, or -1.
+func (t *turns) furthestBehind() int {
+	least := -1
+	for i, j := range t.waiting {
+		if least < 0 || j.phases < t.waiting[least].phases {
+			least = i
+		}
+	}
+	return least
+}
+
+// hand gives a turn to the i-th of those that wait.
+func (t *turns) hand(i int) {
+	j := t.waiting[i]
+	t.waiting = append(t.waiting[:i], t.waiting[i+1:]...)
+	j.given <- struct{}{}
 }

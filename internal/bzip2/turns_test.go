@@ -1,0 +1,98 @@
+package bzip2
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// schedule runs jobs, each given by the lengths of its phases, on a number of turns, and returns how long all took.
+func schedule(t *testing.T, n int, jobs [][]time.Duration) (took time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		turns := newTurns(n)
+		var mu sync.Mutex
+		running := 0
+		run := func(d time.Duration) {
+			mu.Lock()
+			if running++; running > n {
+				t.Errorf("%d jobs run at a time, want %d at most", running, n)
+			}
+			mu.Unlock()
+			time.Sleep(d)
+			mu.Lock()
+			running--
+			mu.Unlock()
+		}
+		var all sync.WaitGroup
+		for _, phases := range jobs {
+			all.Go(func() {
+				j := turns.turn()
+				j.take()
+				for i, d := range phases {
+					if i > 0 {
+						j.pass()
+					}
+					run(d)
+				}
+				j.give()
+			})
+		}
+		all.Wait()
+		took = time.Since(start)
+		if turns.free != n || len(turns.waiting) > 0 {
+			t.Errorf("%d of %d turns were given back, %d jobs wait", turns.free, n, len(turns.waiting))
+		}
+	})
+	return took
+}
+
+// phasesOfEvents are the microseconds that the phases of a block of events take: rotation, LMS places, naming, the
+// levels of ranks down and up again, inducing, MTF, Huffman codes.
+var phasesOfEvents = []int{
+	1562, 697, 1893, 1067, 1147, 825, 495, 445, 197, 179, 65, 65, 20, 24, 29, 10, 59, 22, 150, 66, 283, 232, 860, 1137, 1334, 1305, 929, 1120,
+}
+
+func TestThreeBlocksTakeTwoGoroutinesTheTimeOfOneAndAHalf(t *testing.T) {
+	rng := newRand(5)
+	for round := range 20 {
+		var jobs [][]time.Duration
+		var total time.Duration
+		for range 3 {
+			var phases []time.Duration
+			for _, us := range phasesOfEvents {
+				d := time.Duration(us) * time.Microsecond
+				if round > 0 {
+					d = d * time.Duration(90+rng.IntN(20)) / 100
+				}
+				phases = append(phases, d)
+				total += d
+			}
+			jobs = append(jobs, phases)
+		}
+		if gain := float64(total) / float64(schedule(t, 2, jobs)); gain < 1.94 {
+			t.Errorf("round %d: two goroutines are %.3f times as fast as one, want 1.94", round, gain)
+		}
+	}
+}
+
+func TestTurnsOfUnequalJobs(t *testing.T) {
+	ms := time.Millisecond
+	for name, c := range map[string]struct {
+		turns int
+		jobs  [][]time.Duration
+		want  time.Duration
+	}{
+		"no job":                         {2, nil, 0},
+		"one turn":                       {1, [][]time.Duration{{ms, ms}, {ms}, {ms, ms, ms}}, 6 * ms},
+		"a turn for each":                {3, [][]time.Duration{{ms, ms}, {ms}, {ms, ms, ms}}, 3 * ms},
+		"one that comes before it waits": {2, [][]time.Duration{{ms, ms, ms, ms}, {4 * ms}, {ms, ms, ms, ms}}, 6 * ms},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := schedule(t, c.turns, c.jobs); got != c.want {
+				t.Errorf("took %v, want %v", got, c.want)
+			}
+		})
+	}
+}

@@ -13,15 +13,21 @@ type job struct {
 	crcs []uint32  // CRC of each
 
 	coders chan *blockCoder
+	coder  *blockCoder // if there was one for the job when it was submitted
 	done   chan struct{}
 	run    func() // the method work: a go statement on a stored function allocates nothing
 }
 
 func (j *job) work() {
-	coder := <-j.coders
+	if j.coder == nil {
+		j.coder = <-j.coders
+		j.coder.turn.enter()
+	}
+	coder := j.coder
 	coder.turn.take()
 	j.encode(coder)
 	coder.turn.give()
+	j.coder = nil
 	j.coders <- coder
 	j.done <- struct{}{}
 }
@@ -122,6 +128,11 @@ func (p *pipeline) submit() error {
 		j.encode(coder)
 		p.coders <- coder
 		return p.emit(j)
+	}
+	select {
+	case j.coder = <-p.coders:
+		j.coder.turn.enter()
+	default:
 	}
 	go j.run()
 	p.next = (p.next + 1) % len(p.jobs)

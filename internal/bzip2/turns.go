@@ -18,14 +18,15 @@ func newTurns(n int) *turns { return &turns{free: n} }
 // turn is a job's share in turns. A nil *turn is for work that nothing else waits for.
 type turn struct {
 	turns  *turns
-	phases int // behind the job, since it took its turn
+	phases int // behind the job
 	given  chan struct{}
 }
 
 func (t *turns) turn() *turn { return &turn{turns: t, given: make(chan struct{}, 1)} }
 
-// take waits for a turn.
-func (j *turn) take() {
+// enter asks for a turn, without waiting for it. Who starts a job's goroutine calls it before: a goroutine that no
+// processor is free for would not be known to those that run, and have no turn until one of them has ended.
+func (j *turn) enter() {
 	if j == nil {
 		return
 	}
@@ -34,12 +35,18 @@ func (j *turn) take() {
 	j.phases = 0
 	if t.free > 0 {
 		t.free--
-		t.mu.Unlock()
-		return
+		j.given <- struct{}{}
+	} else {
+		t.waiting = append(t.waiting, j)
 	}
-	t.waiting = append(t.waiting, j)
 	t.mu.Unlock()
-	<-j.given
+}
+
+// take waits for the turn that was asked for.
+func (j *turn) take() {
+	if j != nil {
+		<-j.given
+	}
 }
 
 // give ends a turn.

@@ -27,8 +27,9 @@ func schedule(t *testing.T, n int, jobs [][]time.Duration) (took time.Duration) 
 		}
 		var all sync.WaitGroup
 		for _, phases := range jobs {
+			j := turns.turn()
+			j.enter()
 			all.Go(func() {
-				j := turns.turn()
 				j.take()
 				for i, d := range phases {
 					if i > 0 {
@@ -94,5 +95,33 @@ func TestTurnsOfUnequalJobs(t *testing.T) {
 				t.Errorf("took %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// Nobody gives a turn to a job that has not asked for one, and a goroutine that waits for a processor cannot ask.
+func TestJobsAskForTurnsWhenTheyAreSubmitted(t *testing.T) {
+	var p pipeline
+	p.init(2)
+	p.setWidth(3)
+	p.stream.start(nil, nil, 1)
+	p.turns.free = 0 // others hold them
+	for range 3 {
+		j := p.current()
+		j.source, j.limit = []byte("block"), limitOf(1)
+		if err := p.submit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.turns.mu.Lock()
+	waiting := len(p.turns.waiting)
+	p.turns.mu.Unlock()
+	if waiting != 3 {
+		t.Errorf("%d of 3 jobs wait for a turn", waiting)
+	}
+	for range 2 { // what the others do at their end
+		(&turn{turns: p.turns}).give()
+	}
+	if err := p.drain(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -87,7 +87,6 @@ func (s *sorter) transform(block []byte, count *[256]uint32) int {
 		}
 	}
 	s.load(block, start, period)
-	s.turn.pass()
 	row := s.sortLyndon(period, (period-start)%period, count, block[:period])
 	if power > 1 { // each rotation of the root stands for power equal ones
 		for i := period - 1; i >= 0; i-- {
@@ -124,7 +123,6 @@ func (s *sorter) sortLyndon(n, origin int, count *[256]uint32, out []byte) int {
 	pos := lmsPlaces(lv, t[:n])
 	m := len(pos) - 1
 	lv.ids = grow(lv.ids, m)
-	s.turn.pass()
 	different := s.nameBytes(t, pos, lv.ids)
 
 	// From now on an LMS place is kept as the entry that its first use induces: the place before, and the byte there.
@@ -136,7 +134,6 @@ func (s *sorter) sortLyndon(n, origin int, count *[256]uint32, out []byte) int {
 	pos[0] = uint32(n) - 1 | uint32(before[0])<<placeBits
 	s.lms = grow(s.lms, m)
 	s.orderLMS(0, pos[:m], s.lms, different)
-	s.turn.pass()
 	return s.induce(n, origin, count, &lmsSize, out)
 }
 

@@ -166,7 +166,6 @@ func nameRanks[T symbol](s *sorter, r []T, pos, ids []uint32, width uint) int {
 			x = (x + 1) & uint64(len(h.table)-1)
 		}
 	}
-	s.turn.pass()
 	s.order.sort(h.first, per, func(index, depth uint32) uint64 {
 		p := pos[index] + depth
 		for p >= pos[m] {

@@ -18,6 +18,7 @@ func (s *sorter) orderLMS(l int, entries, sorted []uint32, different int) {
 		for i, p := range s.order.items {
 			sorted[i] = entries[p.id]
 		}
+		s.turn.pass() // once a block, on the deepest level
 	case different <= 1<<16:
 		lv.narrow = grow(lv.narrow, m+1+rankPad)
 		writeRanks(s, lv.ids, lv.narrow)
@@ -55,7 +56,6 @@ func sortRanks[T symbol](s *sorter, l int, str []T, k int, entries, sorted []uin
 	pos := lmsPlaces(lv, r[:n])
 	m := len(pos) - 1
 	lv.ids = grow(lv.ids, m)
-	s.turn.pass()
 	different := nameRanks(s, r, pos, lv.ids, uint(bits.Len(uint(k))))
 
 	lv.bounds = grow(lv.bounds, k+1)
@@ -74,7 +74,6 @@ func sortRanks[T symbol](s *sorter, l int, str []T, k int, entries, sorted []uin
 	pos[0] = uint32(n) // the place before the first is the last
 	lv.sorted = grow(lv.sorted, m)
 	s.orderLMS(l, pos[:m], lv.sorted, different)
-	s.turn.pass()
 
 	sum := uint32(0)
 	for c, size := range tails {
@@ -104,7 +103,6 @@ func sortRanks[T symbol](s *sorter, l int, str []T, k int, entries, sorted []uin
 		}
 		lms = lms[lmsSize[c]:]
 	}
-	s.turn.pass()
 	for i := n - 1; i >= 0; i-- { // S suffixes, right to left
 		j := sa[i]
 		sorted[i] = entries[j]

@@ -60,7 +60,7 @@ func TestRegularKeysDoNotCluster(t *testing.T) {
 		"low byte apart": func(i uint64) uint64 { return i << 8 },
 		"golden":         func(i uint64) uint64 { return i * 0x9e3779b97f4a7c15 },
 	} {
-		for range 5 {
+		for range 2 {
 			var h naming
 			h.start()
 			for i := range uint64(keys) {

@@ -19,8 +19,8 @@ func byDsnet(t testing.TB, level int, b []byte) []byte {
 func TestJoinOfStreamsOfAnyKind(t *testing.T) {
 	rng := newRand(11)
 	parts := [][]byte{
-		[]byte("one line\n"), nil, nasty("line", 120_000), randomBytes(rng, 101_000, 256), []byte("x"),
-		nasty("runs", 101_000), nasty("one symbol", 20_000), []byte(strings.Repeat("event\n", 3000)),
+		repeat("one line\n", 101_000), nil, nasty("line", 10_000), randomBytes(rng, 10_000, 256), []byte("x"),
+		nasty("runs", 10_000), nasty("one symbol", 20_000), repeat("event\n", 201_000), // the first and the last: two blocks
 	}
 	var streams [][]byte
 	blocks := int64(0)
@@ -36,6 +36,9 @@ func TestJoinOfStreamsOfAnyKind(t *testing.T) {
 		}
 		blocks += info.Blocks
 		streams = append(streams, c)
+	}
+	if blocks != int64(len(parts))-1+2 { // none in the empty one
+		t.Fatalf("%d blocks of %d parts", blocks, len(parts))
 	}
 	var first []byte
 	for round, read := range []func(io.Reader) io.Reader{
@@ -76,7 +79,7 @@ func TestJoinOfStreamsOfAnyKind(t *testing.T) {
 
 func TestJoinMixesStreamsAndFreshBytes(t *testing.T) {
 	small := []byte(strings.Repeat("a small object\n", 40))
-	big := nasty("mutated line", 150_000)
+	big := nasty("mutated line", 101_000)
 	var first []byte
 	for _, procs := range []int{0, 2, 3} {
 		var out bytes.Buffer
@@ -127,16 +130,25 @@ func TestJoinOfNothingIsAnEmptyStream(t *testing.T) {
 	mustDecode(t, "dsnet", out.Bytes(), nil)
 }
 
-// broken returns streams that are not well formed, and what is wrong with them.
-func broken(t testing.TB) map[string]struct {
+type damage struct {
 	data []byte
 	kind error
-} {
-	good := encode(t, WriterConfig{Level: 1}, nasty("mutated line", 101_000))
-	type damage = struct {
-		data []byte
-		kind error
+}
+
+// broken returns streams that are not well formed, and what is wrong with them. They are made once and not to be
+// changed.
+func broken(t testing.TB) map[string]damage {
+	if brokenStreams == nil {
+		brokenStreams = breakStream(t)
 	}
+	return brokenStreams
+}
+
+var brokenStreams map[string]damage
+
+func breakStream(t testing.TB) map[string]damage {
+	t.Helper()
+	good := encode(t, WriterConfig{Level: 1}, nasty("mutated line", 101_000))
 	change := func(f func(b []byte) []byte) []byte { return f(slices.Clone(good)) }
 	bit := func(at int) []byte {
 		return change(func(b []byte) []byte { b[at/8] ^= 128 >> (at % 8); return b })

@@ -125,7 +125,7 @@ func TestEmptyInputIsAnEmptyStream(t *testing.T) {
 }
 
 func TestFallbackCodec(t *testing.T) {
-	in := nasty("line", 150_000)
+	in := nasty("line", 101_000)
 	c := encode(t, WriterConfig{Level: 1, Codec: CodecDsnet}, in)
 	mustDecode(t, "own", c, in)
 	e := &Encoder{Level: 1, Codec: CodecDsnet}
@@ -166,9 +166,9 @@ func (w *failingWriter) Write(b []byte) (int, error) {
 }
 
 func TestWriterReportsErrorsOfItsWriter(t *testing.T) {
-	in := randomBytes(newRand(1), 250_000, 256)
+	in := randomBytes(newRand(1), 130_000, 256)
 	for _, procs := range []int{1, 2} {
-		for _, left := range []int{0, 110_000, 220_000} {
+		for _, left := range []int{0, 60_000, 110_000} { // in the header, the first block, the last
 			t.Run(fmt.Sprintf("%d goroutines, after %d bytes", procs, left), func(t *testing.T) {
 				w, err := NewWriter(&failingWriter{left}, WriterConfig{Level: 1, Procs: procs})
 				if err != nil {

@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == measureCommand {
 		os.Exit(beMeasure(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == stageCommand {
+		os.Exit(beStage(os.Args[2:]))
+	}
 	os.Exit(m.Run())
 }
 

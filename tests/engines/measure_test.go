@@ -20,8 +20,6 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
-	"penstock/internal/bzip2"
-	"penstock/internal/generate"
 	"penstock/internal/store"
 	"penstock/internal/supervise"
 )
@@ -93,9 +91,10 @@ func measured(t *testing.T, argv ...string) (u usage) {
 	return u
 }
 
-// streamingJob are the words of a JVM that rolls up video events.
-func streamingJob(t *testing.T, input, output string, properties ...string) []string {
-	argv := []string{"java", "-Xmx768m", "-XX:+UseSerialGC", "-cp", classPath(t, "hadoop"), "org.apache.hadoop.streaming.HadoopStreaming",
+// streamingJob are the words of a JVM that rolls up video events. Its heap is
+// that of all map tasks of the job: the local job runner keeps what they leave.
+func streamingJob(t *testing.T, heapMiB int, input, output string, properties ...string) []string {
+	argv := []string{"java", fmt.Sprintf("-Xmx%dm", heapMiB), "-XX:+UseSerialGC", "-cp", classPath(t, "hadoop"), "org.apache.hadoop.streaming.HadoopStreaming",
 		"-D", "mapreduce.framework.name=local", "-D", "hadoop.tmp.dir=" + t.TempDir(), "-D", "mapreduce.local.map.tasks.maximum=2", "-D", "mapreduce.task.io.sort.mb=64"}
 	for _, p := range properties {
 		argv = append(argv, "-D", p)
@@ -106,7 +105,8 @@ func streamingJob(t *testing.T, input, output string, properties ...string) []st
 }
 
 // TestMeasureSmallFiles compares an hour as archive objects with the same hour
-// as one joined part. PENSTOCK_OBJECTS is how many objects there are, by
+// as one joined part, both as the functions write them, by Hadoop from disk and
+// over S3A. PENSTOCK_OBJECTS is how many objects of 100 events there are, by
 // default 3 000.
 func TestMeasureSmallFiles(t *testing.T) {
 	measuring(t, "small")
@@ -119,46 +119,24 @@ func TestMeasureSmallFiles(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	g, err := generate.New(generate.Config{Seed: 9, Start: epoch, Duration: time.Hour, Events: n * each, MangledEvery: -1})
-	if err != nil {
-		t.Fatal(err)
+	archived := makeHour(t, dir, n*each, each)
+	if archived.Objects != n {
+		t.Fatalf("%d objects", archived.Objects)
 	}
-	var part bytes.Buffer
-	j := bzip2.NewJoiner(&part)
-	objects := filepath.Join(dir, "objects")
-	if err := os.Mkdir(objects, 0o755); err != nil {
-		t.Fatal(err)
+	objects, part := filepath.Join(dir, "archive", "2026", "11"), filepath.Join(dir, "hours", "2026", "11")
+	t.Logf("%d objects; made: %v", n, archived)
+	compare := func(name string, one, many usage, requests string) {
+		t.Logf("%s: %d objects %v; one part %v; ratio wall %.1f, CPU %.1f%s", name, n, many, one, many.wall.Seconds()/one.wall.Seconds(), many.cpu.Seconds()/one.cpu.Seconds(), requests)
 	}
-	for i := range n {
-		var b bytes.Buffer
-		for range each {
-			e, _ := g.Next()
-			b.Write(append(e.Data, '\n'))
-		}
-		if err := os.WriteFile(filepath.Join(objects, fmt.Sprintf("e.%06d.bz2", i)), compress(t, b.Bytes()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		// As compaction does with objects under 500 KB.
-		if _, err := j.Write(b.Bytes()); err != nil {
-			t.Fatal(err)
-		}
+	job := func(in, out string, properties ...string) []string {
+		return streamingJob(t, 3072, "file://"+in+"/*.bz2", "file://"+filepath.Join(dir, out), properties...)
 	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	joined := filepath.Join(dir, "part.bz2")
-	if err := os.WriteFile(joined, part.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	compare := func(name string, one, many usage) {
-		t.Logf("%s: %d objects %v; one part %v; ratio wall %.1f, CPU %.1f", name, n, many, one, many.wall.Seconds()/one.wall.Seconds(), many.cpu.Seconds()/one.cpu.Seconds())
-	}
-	one := measured(t, streamingJob(t, "file://"+joined, "file://"+filepath.Join(dir, "one"))...)
-	combined := measured(t, append(streamingJob(t, "file://"+objects, "file://"+filepath.Join(dir, "combined"), "stream.map.input.ignoreKey=true"),
+	one := measured(t, job(part, "one")...)
+	combined := measured(t, append(job(objects, "combined", "stream.map.input.ignoreKey=true"),
 		"-inputformat", "org.apache.hadoop.mapred.lib.CombineTextInputFormat")...)
-	compare("Hadoop Streaming, CombineTextInputFormat", one, combined)
-	many := measured(t, streamingJob(t, "file://"+objects, "file://"+filepath.Join(dir, "many"))...)
-	compare("Hadoop Streaming", one, many)
+	compare("Hadoop Streaming, CombineTextInputFormat", one, combined, "")
+	many := measured(t, job(objects, "many")...)
+	compare("Hadoop Streaming", one, many, "")
 	for _, name := range []string{"combined", "many"} {
 		a, err1 := os.ReadFile(filepath.Join(dir, name, "part-00000"))
 		b, err2 := os.ReadFile(filepath.Join(dir, "one", "part-00000"))
@@ -166,40 +144,41 @@ func TestMeasureSmallFiles(t *testing.T) {
 			t.Errorf("%s: other result than of one part: %v, %v", name, err1, err2)
 		}
 	}
+	one, of := overS3A(t, part)
+	many, requests := overS3A(t, objects)
+	compare("Hadoop Streaming over S3A", one, many, fmt.Sprintf("; requests %d to %d, ratio %.1f", requests, of, float64(requests)/float64(of)))
 }
 
-// TestMeasureRequests counts the requests of S3A for an hour as objects and as
-// one part.
-func TestMeasureRequests(t *testing.T) {
-	measuring(t, "requests")
-	const n, each = 300, 100
-	counts := map[string]int64{}
-	lines := events(t, 9, n*each, -1)
-	for _, c := range []struct {
-		name   string
-		pieces [][]byte
-	}{{"objects", objects(lines, n)}, {"part", [][]byte{lines}}} {
-		var requests atomic.Int64
-		handler := gofakes3.New(s3mem.New()).Server()
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			requests.Add(1)
-			handler.ServeHTTP(w, r)
-		}))
-		client := s3Client(server.URL)
-		if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("hours")}); err != nil {
+// overS3A runs the job on the bzip2 files of a folder, put on an S3 server, and
+// counts the requests.
+func overS3A(t *testing.T, folder string) (usage, int64) {
+	t.Helper()
+	var requests atomic.Int64
+	handler := gofakes3.New(s3mem.New()).Server()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	client := s3Client(server.URL)
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("hours")}); err != nil {
+		t.Fatal(err)
+	}
+	s := store.NewS3(client, "hours", store.S3Options{Jitter: func() float64 { return 0.5 }})
+	files, err := filepath.Glob(filepath.Join(folder, "*.bz2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-		s := store.NewS3(client, "hours", store.S3Options{Jitter: func() float64 { return 0.5 }})
-		for i, piece := range c.pieces {
-			put(t, s, fmt.Sprintf("2026/11/e.%06d.bz2", i), compress(t, piece))
-		}
-		requests.Store(0)
-		properties := []string{"fs.s3a.endpoint=" + server.URL, "fs.s3a.endpoint.region=us-east-1", "fs.s3a.path.style.access=true", "fs.s3a.connection.ssl.enabled=false",
-			"fs.s3a.access.key=test", "fs.s3a.secret.key=test", "fs.s3a.aws.credentials.provider=org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"}
-		u := measured(t, streamingJob(t, "s3a://hours/2026/11", "s3a://hours/out", properties...)...)
-		counts[c.name] = requests.Load()
-		t.Logf("S3A, %d %s: %d requests, %v", len(c.pieces), c.name, requests.Load(), u)
-		server.Close()
+		put(t, s, "2026/11/"+filepath.Base(file), data)
 	}
-	t.Logf("ratio of requests %.1f", float64(counts["objects"])/float64(counts["part"]))
+	requests.Store(0)
+	properties := []string{"fs.s3a.endpoint=" + server.URL, "fs.s3a.endpoint.region=us-east-1", "fs.s3a.path.style.access=true", "fs.s3a.connection.ssl.enabled=false",
+		"fs.s3a.access.key=test", "fs.s3a.secret.key=test", "fs.s3a.aws.credentials.provider=org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"}
+	u := measured(t, streamingJob(t, 3072, "s3a://hours/2026/11/*.bz2", "s3a://hours/out", properties...)...)
+	return u, requests.Load()
 }

@@ -38,10 +38,13 @@ func TestMeasureScale(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(size+"MB", func(t *testing.T) { table = append(table, measureScale(t, int64(mb)*1e6)) })
+		t.Run(size+"MB", func(t *testing.T) { table = append(table, measureScale(t, mb*eventsOfMB)) })
 	}
 	t.Logf("%d cores, %s\n%s", runtime.NumCPU(), runtime.GOARCH, scaleTable(table))
 }
+
+// eventsOfMB is how many generated events make a megabyte.
+const eventsOfMB = 1920
 
 // scaleRow is what an hour took.
 type scaleRow struct {
@@ -89,22 +92,12 @@ func scaleTable(rows []scaleRow) string {
 	return b.String()
 }
 
-func measureScale(t *testing.T, size int64) (r scaleRow) {
+func measureScale(t *testing.T, events int) (r scaleRow) {
 	dir := t.TempDir()
 	hours := filepath.Join(dir, "hours")
-	r.archive = measured(t, os.Args[0], stageCommand, "archive", dir, fmt.Sprint(size))
-	data, err := os.ReadFile(filepath.Join(dir, "archived.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &r.archived); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("archive with the making of events: %v", r.archive)
-	r.archive.wall, r.archive.cpu = r.archived.Wall, r.archived.CPU
-	t.Logf("archive: %v", r.archive)
-	r.compact = measured(t, os.Args[0], stageCommand, "compact", dir)
-	t.Logf("compact: %v", r.compact)
+	made := makeHour(t, dir, events, 10_000)
+	r.archived, r.archive, r.compact = made.archived, made.archive, made.compact
+	t.Logf("%v", made)
 	parts, err := filepath.Glob(filepath.Join(hours, "2026", "11", "*.bz2"))
 	if err != nil || len(parts) == 0 {
 		t.Fatalf("parts %v, error %v", parts, err)
@@ -118,7 +111,7 @@ func measureScale(t *testing.T, size int64) (r scaleRow) {
 		r.stored += info.Size()
 	}
 	out := filepath.Join(dir, "out")
-	r.rollup = measured(t, streamingJob(t, "file://"+filepath.Join(hours, "2026", "11", "*.bz2"), "file://"+out)...)
+	r.rollup = measured(t, streamingJob(t, 768, "file://"+filepath.Join(hours, "2026", "11", "*.bz2"), "file://"+out)...)
 	t.Logf("rollup on Hadoop: %v", r.rollup)
 	result, err := os.ReadFile(filepath.Join(out, "part-00000"))
 	if err != nil {
@@ -128,6 +121,33 @@ func measureScale(t *testing.T, size int64) (r scaleRow) {
 		t.Errorf("%d events counted, want %d", n, r.archived.Events)
 	}
 	return r
+}
+
+// made is an hour that the stages have made, and what they took.
+type made struct {
+	archived
+	archive, compact usage
+}
+
+func (m made) String() string {
+	return fmt.Sprintf("%d objects, %.3f GB raw; archive: %v; compact: %v", m.Objects, float64(m.Bytes)/1e9, m.archive, m.compact)
+}
+
+// makeHour takes generated events through the archive and compaction, into the
+// folders archive and hours of dir.
+func makeHour(t *testing.T, dir string, events, batch int) (m made) {
+	t.Helper()
+	m.archive = measured(t, os.Args[0], stageCommand, "archive", dir, fmt.Sprint(events), fmt.Sprint(batch))
+	data, err := os.ReadFile(filepath.Join(dir, "archived.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &m.archived); err != nil {
+		t.Fatal(err)
+	}
+	m.archive.wall, m.archive.cpu = m.Wall, m.CPU
+	m.compact = measured(t, os.Args[0], stageCommand, "compact", dir)
+	return m
 }
 
 // stageCommand is the command of the test's own program that runs one stage.
@@ -163,10 +183,14 @@ func stageStores(dir string) (keys hour.Keys, archived, hours *store.Dir, err er
 	return keys, archived, hours, err
 }
 
-// archiveStage delivers events of an hour, of so many bytes, to the archive's
-// function, in the largest payloads that Lambda takes.
+// archiveStage delivers events of an hour to the archive's function, in batches
+// of so many, or the largest payloads that Lambda takes.
 func archiveStage(args []string) error {
-	size, err := strconv.ParseInt(args[1], 10, 64)
+	events, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	batch, err := strconv.Atoi(args[2])
 	if err != nil {
 		return err
 	}
@@ -178,20 +202,19 @@ func archiveStage(args []string) error {
 	if err != nil {
 		return err
 	}
-	// The generator spreads its events over the hour: some more of them than are taken.
-	g, err := generate.New(generate.Config{Seed: 13, Start: hourBegin, Duration: time.Hour, Events: int(size / 480), MangledEvery: -1})
+	g, err := generate.New(generate.Config{Seed: 13, Start: hourBegin, Duration: time.Hour, Events: events, MangledEvery: -1})
 	if err != nil {
 		return err
 	}
 	var sum archived
 	var payload []byte
-	for n := 0; sum.Bytes < size; sum.Objects++ {
+	for sum.Events < events {
 		payload = append(payload[:0], `{"Records":[`...)
 		// A record is some 4/3 of an event and 150 bytes around it.
-		for records := 0; records < 10_000 && len(payload) < 6<<20-8<<10 && sum.Bytes < size; records++ {
+		for records := 0; records < batch && len(payload) < 6<<20-8<<10; records++ {
 			e, ok := g.Next()
 			if !ok {
-				return fmt.Errorf("only %d bytes of events", sum.Bytes)
+				break
 			}
 			data, err := json.Marshal(e.Data)
 			if err != nil {
@@ -200,18 +223,17 @@ func archiveStage(args []string) error {
 			if records > 0 {
 				payload = append(payload, ',')
 			}
-			n++
 			ms := e.Time.UnixMilli()
-			payload = fmt.Appendf(payload, `{"eventID":"%s:%020d","kinesis":{"sequenceNumber":"%d","approximateArrivalTimestamp":%d.%03d,"data":%s}}`,
-				scaleShard, n, 1_000_000_000+n, ms/1000, ms%1000, data)
 			sum.Events, sum.Bytes = sum.Events+1, sum.Bytes+int64(len(e.Data))+1
+			payload = fmt.Appendf(payload, `{"eventID":"%s:%020d","kinesis":{"sequenceNumber":"%d","approximateArrivalTimestamp":%d.%03d,"data":%s}}`,
+				scaleShard, sum.Events, 1_000_000_000+sum.Events, ms/1000, ms%1000, data)
 		}
 		payload = append(payload, "]}"...)
 		begin, cpu := time.Now(), cpuSelf()
 		if _, err := handler.Invoke(context.Background(), payload); err != nil {
 			return err
 		}
-		sum.Wall, sum.CPU = sum.Wall+time.Since(begin), sum.CPU+cpuSelf()-cpu
+		sum.Objects, sum.Wall, sum.CPU = sum.Objects+1, sum.Wall+time.Since(begin), sum.CPU+cpuSelf()-cpu
 	}
 	data, err := json.Marshal(sum)
 	if err != nil {

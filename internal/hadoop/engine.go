@@ -221,11 +221,13 @@ func (w *engineWork) Compute(ctx context.Context) {
 	}
 }
 
+const streamingClass = "org.apache.hadoop.streaming.HadoopStreaming"
+
 // arguments are the JVM's.
 func (w *engineWork) arguments() []string {
 	argv := []string{
 		w.engine.Java, fmt.Sprintf("-Xmx%dm", w.engine.HeapMiB), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-cp", filepath.Join(w.dir, "conf") + ":" + w.engine.ClassPath, "org.apache.hadoop.streaming.HadoopStreaming",
+		"-cp", filepath.Join(w.dir, "conf") + ":" + w.engine.ClassPath, streamingClass,
 	}
 	var files []string
 	for _, uri := range w.job.Files {

@@ -186,16 +186,66 @@ func TestEnginesAreOpenedByName(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	lib := filepath.Join(o.Fetched, "hadoop", "lib")
-	if err := errors.Join(os.MkdirAll(lib, 0o755), os.WriteFile(filepath.Join(lib, "hadoop-streaming-3.4.2.jar"), nil, 0o644)); err != nil {
-		t.Fatal(err)
-	}
+	touch(t, o.Fetched, "hadoop/lib/hadoop-streaming-3.4.2.jar")
+	o.Java = program(t, `case "$*" in *"/hadoop/lib/* org.apache.hadoop.streaming.HadoopStreaming -info") echo Usage ;; *) exit 9 ;; esac`)
 	runner, stop, err = hadoop.OpenEngine(t.Context(), hadoop.EngineHadoop, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := runner(hadoop.Config{}).(*hadoop.EngineRunner); !ok || stop() != nil {
 		t.Errorf("hadoop is a %T", runner(hadoop.Config{}))
+	}
+}
+
+// touch makes empty files in a folder.
+func touch(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// program makes a shell script.
+func program(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestAnEngineThatIsBrokenIsOneLineThatSaysWhatToDo(t *testing.T) {
+	empty, whole := t.TempDir(), t.TempDir()
+	touch(t, empty, "share/hadoop/common/hadoop-common-3.4.2.jar")
+	touch(t, whole, "share/hadoop/common/hadoop-common-3.4.2.jar", "share/hadoop/tools/lib/hadoop-streaming-3.4.2.jar")
+	const trace = `log4j:WARN No appenders could be found for logger.
+Exception in thread "main" java.lang.NoClassDefFoundError: org/apache/hadoop/util/Tool
+	at java.base/java.lang.ClassLoader.defineClass1(Native Method)
+Caused by: java.lang.ClassNotFoundException: org.apache.hadoop.util.Tool
+	... 12 more`
+	for _, c := range []struct{ name, home, java, want string }{
+		{"no such folder", "/does/not/exist", "exit 0", "open engine hadoop: find Hadoop in /does/not/exist: there is no such folder: set HADOOP_HOME to an unpacked Hadoop 3, or unset it and run make engines"},
+		{"a distribution without Streaming", empty, "exit 0", "open engine hadoop: find Hadoop in " + empty + ": no hadoop-streaming jar in share/hadoop/tools/lib: set HADOOP_HOME to an unpacked Hadoop 3, or unset it and run make engines"},
+		{"jars that do not load", whole, "cat >&2 <<'E'\n" + trace + "\nE\nexit 1", "open engine hadoop: start Hadoop in " + whole + `: exit code 1: Exception in thread "main" java.lang.NoClassDefFoundError: org/apache/hadoop/util/Tool; Caused by: java.lang.ClassNotFoundException: org.apache.hadoop.util.Tool: set HADOOP_HOME to an unpacked Hadoop 3, or unset it and run make engines`},
+		{"a Java that is none", whole, "echo hello; echo this is not Java >&2; exit 3", "open engine hadoop: start Hadoop in " + whole + ": exit code 3: this is not Java: set HADOOP_HOME to an unpacked Hadoop 3, or unset it and run make engines"},
+		{"no Java", whole, "", "open engine hadoop: there is no program no-such-java: install Java 17"},
+	} {
+		o := hadoop.EngineOptions{Home: c.home, Fetched: "unused", Java: "no-such-java"}
+		if c.java != "" {
+			o.Java = program(t, c.java)
+		}
+		if _, _, err := hadoop.OpenEngine(t.Context(), hadoop.EngineHadoop, o); err == nil || err.Error() != c.want {
+			t.Errorf("%s: error %v\nwant %s", c.name, err, c.want)
+		}
+	}
+	colon := filepath.Join(t.TempDir(), "a:b")
+	touch(t, colon, "lib/hadoop-streaming-3.4.2.jar")
+	if _, err := hadoop.ClassPath(colon); err == nil || !strings.Contains(err.Error(), "colon") {
+		t.Errorf("a folder with a colon: %v", err)
 	}
 }
 
@@ -215,26 +265,18 @@ func TestAnEngineRefusesAFolderThatHadoopCannotName(t *testing.T) {
 
 func TestTheClassPathIsThatOfADistributionOrOfFetchedJars(t *testing.T) {
 	dir := t.TempDir()
-	touch := func(names ...string) {
-		for _, name := range names {
-			file := filepath.Join(dir, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o644)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	if _, err := hadoop.ClassPath(dir); err == nil {
 		t.Error("an empty folder has a class path")
 	}
-	touch("lib/hadoop-client-api-3.4.2.jar")
+	touch(t, dir, "lib/hadoop-client-api-3.4.2.jar")
 	if _, err := hadoop.ClassPath(dir); err == nil {
 		t.Error("jars without hadoop-streaming have a class path")
 	}
-	touch("lib/hadoop-streaming-3.4.2.jar")
+	touch(t, dir, "lib/hadoop-streaming-3.4.2.jar")
 	if got, err := hadoop.ClassPath(dir); err != nil || got != dir+"/lib/*" {
 		t.Errorf("fetched jars: %q, %v", got, err)
 	}
-	touch("share/hadoop/common/hadoop-common-3.4.2.jar", "share/hadoop/tools/lib/hadoop-streaming-3.4.2.jar")
+	touch(t, dir, "share/hadoop/common/hadoop-common-3.4.2.jar", "share/hadoop/tools/lib/hadoop-streaming-3.4.2.jar")
 	if got, err := hadoop.ClassPath(dir); err != nil || got != dir+"/share/hadoop/common/*:"+dir+"/share/hadoop/tools/lib/*" {
 		t.Errorf("a distribution: %q, %v", got, err)
 	}

@@ -272,8 +272,10 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// last is why the program ended, in one line.
 func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(bytes.TrimSpace(t.data[max(0, len(t.data)-600):]))
+	words := lastWords(string(t.data))
+	return words[:min(len(words), maxReason)]
 }

@@ -18,6 +18,12 @@ func ClassPath(home string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find Hadoop in %s: %w", home, err)
 	}
+	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("find Hadoop in %s: there is no such folder", home)
+	}
+	if strings.Contains(abs, ":") {
+		return "", fmt.Errorf("find Hadoop in %s: a class path has no room for a colon", home)
+	}
 	folders := []string{"lib"}
 	if _, err := os.Stat(filepath.Join(abs, "share", "hadoop")); err == nil {
 		folders = folders[:0]
@@ -40,7 +46,7 @@ func ClassPath(home string) (string, error) {
 		}
 	}
 	if !streaming {
-		return "", fmt.Errorf("find Hadoop in %s: no hadoop-streaming jar in %s", home, strings.Join(folders, ", "))
+		return "", fmt.Errorf("find Hadoop in %s: no hadoop-streaming jar in %s", home, folders[len(folders)-1])
 	}
 	return strings.Join(paths, ":"), nil
 }

@@ -85,16 +85,29 @@ func videoPlaybook(t *testing.T) *playbook.Playbook {
 	return book
 }
 
-// s3Server serves S3 in this process, with one bucket, "hours".
-func s3Server(t *testing.T) (string, *s3.Client) {
-	t.Helper()
+// s3Server serves S3 in this process, with one bucket, "hours", for Hadoop and
+// for this process.
+func s3Server(ctx context.Context) (*httptest.Server, *hadoop.S3, store.Store, error) {
 	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
-	t.Cleanup(server.Close)
 	client := s3Client(server.URL)
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("hours")}); err != nil {
+	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("hours")}); err != nil {
+		server.Close()
+		return nil, nil, nil, err
+	}
+	return server, &hadoop.S3{Endpoint: server.URL, Region: "us-east-1", AccessKey: "test", SecretKey: "test"},
+		store.NewS3(client, "hours", store.S3Options{Jitter: func() float64 { return 0.5 }}), nil
+}
+
+// overS3 makes an engine read and write a new S3 server, whose bucket is returned.
+func overS3(t *testing.T, e *hadoop.Engine) store.Store {
+	t.Helper()
+	server, s3, hours, err := s3Server(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	return server.URL, client
+	t.Cleanup(server.Close)
+	e.S3 = s3
+	return hours
 }
 
 func s3Client(endpoint string) *s3.Client {
@@ -135,10 +148,8 @@ func published(t *testing.T, s store.Store, m *hour.Manifest) {
 func TestAnHourIsPublishedFromHadoopOverS3A(t *testing.T) {
 	t.Parallel()
 	e := engine(t)
-	endpoint, client := s3Server(t)
-	e.S3 = &hadoop.S3{Endpoint: endpoint, Region: "us-east-1", AccessKey: "test", SecretKey: "test"}
+	hours := overS3(t, &e)
 	now := clock.NewVirtual(hourBegin)
-	hours := store.NewS3(client, "hours", store.S3Options{Jitter: func() float64 { return 0.5 }})
 	results := &recorder{}
 	m, err := runHour(t.Context(), hours, now, func(c hadoop.Config) emr.Runner {
 		c.TempDir = t.TempDir()
@@ -154,8 +165,15 @@ func TestAnHourIsPublishedFromHadoopOverS3A(t *testing.T) {
 	if !strings.HasPrefix(m.Results[0].Key, "results/video/2026/11/23/07/") {
 		t.Errorf("output %s", m.Results[0].Key)
 	}
-	if n := results.all[0].Counters["File System Counters"]["S3: Number of bytes read"] + results.all[0].Counters["File System Counters"]["S3A: Number of bytes read"]; n == 0 {
-		t.Errorf("Hadoop read nothing from S3: %v", results.all[0].Counters["File System Counters"])
+	readFromS3(t, results.all[0])
+}
+
+// readFromS3 checks that Hadoop itself read the step's input.
+func readFromS3(t *testing.T, r emr.StepResult) {
+	t.Helper()
+	c := r.Counters["File System Counters"]
+	if c["S3: Number of bytes read"]+c["S3A: Number of bytes read"] == 0 {
+		t.Errorf("Hadoop read nothing from S3: %v", c)
 	}
 }
 
@@ -205,12 +223,12 @@ func logs(t *testing.T, s store.Store) string {
 }
 
 // TestAStepThatFailsOnHadoopLeavesTheHourUnpublished: a failed step is a
-// person's turn, and no second cluster is started.
+// person's turn, no second cluster is started, and no part is left on S3.
 func TestAStepThatFailsOnHadoopLeavesTheHourUnpublished(t *testing.T) {
 	t.Parallel()
 	e := engine(t)
+	hours := overS3(t, &e)
 	now := clock.NewVirtual(hourBegin)
-	hours := store.NewMemory(now.Now)
 	book := videoPlaybook(t)
 	book.Steps[0].Mapper = "rollup map" // nothing to count: exit code 2
 	results := &recorder{}
@@ -226,5 +244,10 @@ func TestAStepThatFailsOnHadoopLeavesTheHourUnpublished(t *testing.T) {
 	}
 	if text := logs(t, hours); !strings.Contains(text, "nothing to count or to sum") {
 		t.Errorf("the log has none of the mapper's words:\n%s", text)
+	}
+	for o, err := range hours.List(t.Context(), "results/") {
+		if err != nil || !strings.HasSuffix(o.Key, "/") { // S3A leaves folders
+			t.Errorf("%s is left, error %v", o.Key, err)
+		}
 	}
 }

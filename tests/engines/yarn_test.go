@@ -64,7 +64,7 @@ func beClusterParent(args []string) int {
 }
 
 // clusterWork runs an hour whose mapper fails once, a step that fails always,
-// and a step that sleeps until this process is killed.
+// and a step that sleeps until this process is killed, all over S3A.
 func clusterWork(text string) error {
 	var in parentInput
 	if err := json.Unmarshal([]byte(text), &in); err != nil {
@@ -76,10 +76,14 @@ func clusterWork(text string) error {
 		return err
 	}
 	defer cluster.Close()
-	e := hadoop.Engine{ClassPath: in.ClassPath, Supervisor: supervisor(), Cluster: cluster, HeapMiB: 256, Limit: 4 * time.Minute,
+	server, s3, hours, err := s3Server(ctx)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	e := hadoop.Engine{ClassPath: in.ClassPath, Supervisor: supervisor(), Cluster: cluster, S3: s3, HeapMiB: 256, Limit: 4 * time.Minute,
 		Programs: map[string]string{"rollup": in.Rollup}}
 	now := clock.NewVirtual(hourBegin)
-	hours := store.NewMemory(now.Now)
 	for name, script := range map[string]string{"once": failsOnce, "always": failsAlways, "sleeps": sleeps} {
 		if _, err := hours.CreateFrom(ctx, "code/"+name, strings.NewReader(strings.ReplaceAll(script, "DIR", in.Dir))); err != nil {
 			return err
@@ -119,7 +123,7 @@ func clusterWork(text string) error {
 	run := func(mapper string) (emr.StepResult, error) {
 		w, err := runner.Open(ctx, emr.StepRun{ClusterID: "j-2", StepID: mapper, Name: mapper, Jar: "command-runner.jar", LogURI: "s3://hours/logs/",
 			Args: []string{"hadoop-streaming", "-files", "s3://hours/code/" + mapper, "-D", "mapreduce.map.maxattempts=2",
-				"-mapper", mapper, "-reducer", "NONE", "-input", "s3://hours/2026/11/*.bz2", "-output", "s3://hours/out"}})
+				"-mapper", mapper, "-reducer", "NONE", "-input", "s3://hours/2026/11/*.bz2", "-output", "s3://hours/out-" + mapper}})
 		if err != nil {
 			return emr.StepResult{}, err
 		}
@@ -158,7 +162,11 @@ func logText(ctx context.Context, s store.Store, uri string) string {
 func TestYARNRetriesAMapperAndLeavesNoProcessWhenItsParentIsKilled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	in, err := json.Marshal(parentInput{ClassPath: classPath(t, "yarn"), Rollup: rollupProgram(t), Dir: dir})
+	classes, err := hadoop.ClassPath(distribution(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := json.Marshal(parentInput{ClassPath: classes, Rollup: rollupProgram(t), Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +232,7 @@ func checkRetried(t *testing.T, out parentOutput) {
 	if n := out.Step.Counters["Job Counters"]["Failed map tasks"]; n != 1 {
 		t.Errorf("%d map tasks failed, want 1: %v", n, out.Step.Counters["Job Counters"])
 	}
+	readFromS3(t, out.Step)
 	s := memory()
 	put(t, s, out.Manifest.Parts[0].Key, out.Results[out.Manifest.Parts[0].Key])
 	got := string(out.Results[out.Manifest.Results[len(out.Manifest.Results)-1].Key])

@@ -26,6 +26,7 @@ Examples:
 
   penstock logs 2026-11-23T07
   penstock logs 2026-11-23T07 --run 2
+  penstock logs 2026-11-23T07 --step s-6AFOJ53NJ3ZNH
 `
 }
 

@@ -20,12 +20,22 @@ type playbookCmd struct {
 
 // Help implements kong.HelpProvider.
 func (playbookCmd) Help() string {
-	return `Checks a playbook: its fields, its limits and its placeholders. Errors name the field.
+	return `Checks a playbook: its fields, its limits and its placeholders. Errors name the field. Strings of steps, tags, configurations and bootstrap actions may hold
+
+  {{hour}}      2026-11-23T07
+  {{revision}}  the hour's revision
+  {{input}}     the hour's parts, as a glob of s3:// URIs
+  {{output}}    where the result belongs, an s3:// URI without final slash
+  {{run}}       the number of the hour's run, {{cluster}} the cluster's in it
+  {{code}}      where programs and scripts lie, an s3:// URI without final slash
+  {{arch}}      arm64 or amd64, by the instance types of the fleets
+  {{job}}       the playbook's name
 
 Examples:
 
   penstock playbook playbooks/video.json
   penstock playbook playbooks/video.json --dry-run 2026-11-23T07
+  penstock playbook mine.json --dry-run 2026-11-23T07 --bucket my-hours --revision 4f1c09e2ab77 --subnet subnet-0a
 `
 }
 

@@ -55,6 +55,7 @@ Examples:
   penstock run
   penstock run events.ndjson --clock time --data mine
   cat access.log | penstock run - --format text --data logs
+  penstock run --events 10000 --engine hadoop --data onhadoop
 `
 }
 

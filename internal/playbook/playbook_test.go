@@ -30,6 +30,7 @@ func env() playbook.Env {
 	}
 }
 
+// names are the playbooks whose job is rollup's.
 func names() []string { return []string{"video", "web", "text"} }
 
 func read(t testing.TB, name string) []byte {
@@ -107,8 +108,24 @@ func hasCount(s rollup.Spec, name string) bool {
 	return false
 }
 
+func TestEveryPlaybookOfTheFolderIsValid(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "playbooks", "*.json"))
+	if err != nil || len(files) < 4 {
+		t.Fatalf("playbooks %v, error %v", files, err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		if err := valid(t, schema(t), read(t, name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if p, err := playbook.Parse(read(t, name)); err != nil || p.Name != name {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
 func TestRequestsAreGolden(t *testing.T) {
-	for _, name := range names() {
+	for _, name := range append(names(), "spark") {
 		p, err := playbook.Parse(read(t, name))
 		if err != nil {
 			t.Fatal(err)
@@ -283,6 +300,48 @@ func TestAMapOnlyStepAndACommand(t *testing.T) {
 	for i, s := range r.Steps {
 		if got := strings.Join(s.HadoopJarStep.Args, " "); got != want[i] {
 			t.Errorf("step %d:\n%s, want\n%s", i, got, want[i])
+		}
+	}
+}
+
+func TestTheFleetsMachinesChooseTheProgram(t *testing.T) {
+	for types, want := range map[string]string{"": "linux-arm64", "7i 6i 6i": "linux-amd64", "7a 6a 6a": "linux-amd64"} {
+		text := string(read(t, "video"))
+		if w := strings.Fields(types); len(w) > 0 {
+			text = strings.NewReplacer("m7g.", "m"+w[0]+".", "m6g.", "m"+w[1]+".", "r6g.", "r"+w[2]+".").Replace(text)
+		}
+		p, err := playbook.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := p.Request(env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Steps[0].HadoopJarStep.Args[2]; got != "s3://hours/code/1.0.0/"+want+"/rollup" {
+			t.Errorf("machines %q run %s", types, got)
+		}
+	}
+}
+
+func TestAFleetOfSpotMachinesFallsBackToOnDemandUnlessToldOtherwise(t *testing.T) {
+	for action, want := range map[string]string{"": "SWITCH_TO_ON_DEMAND", "TERMINATE_CLUSTER": "TERMINATE_CLUSTER"} {
+		p, err := playbook.Parse(read(t, "video"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleet := &p.Cluster.Fleets[2]
+		fleet.TimeoutAction, fleet.TimeoutMinutes, fleet.SpotStrategy = action, 0, ""
+		r, err := p.Request(env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.Instances.InstanceFleets[2].LaunchSpecifications.SpotSpecification
+		if got == nil || *got != (playbook.SpotSpecification{AllocationStrategy: "price-capacity-optimized", TimeoutAction: want, TimeoutDurationMinutes: 10}) {
+			t.Errorf("%q: %+v", action, got)
+		}
+		if got := r.Instances.InstanceFleets[1].LaunchSpecifications.SpotSpecification; got != nil {
+			t.Errorf("a fleet on demand has %+v", got)
 		}
 	}
 }

@@ -323,7 +323,10 @@ func (cmd runCmd) show(ctx context.Context, c *console, r *local.Report, bytes i
 	}
 	totals := totalsOf(rows)
 	if cmd.JSON {
-		return c.printJSON(ran{in, r.Already, r.Resumed, took.Seconds(), statusReport{Hours: rows, Totals: totals}})
+		if err := c.printJSON(ran{in, r.Already, r.Resumed, took.Seconds(), statusReport{Hours: rows, Totals: totals}}); err != nil {
+			return err
+		}
+		return cmd.failed(rows)
 	}
 	if err := c.printHours(rows); err != nil {
 		return err
@@ -346,5 +349,19 @@ func (cmd runCmd) show(ctx context.Context, c *console, r *local.Report, bytes i
 	}
 	last := span.To
 	fmt.Fprintf(c.Out, "\nNext: %s, %s, %s\n", cmd.command("status %s", last), cmd.command("result %s", last), cmd.command("trace %s", last))
-	return nil
+	return cmd.failed(rows)
+}
+
+// failed is the error of a run some of whose hours failed.
+func (cmd runCmd) failed(rows []hourRow) error {
+	n, last := 0, hour.Hour{}
+	for _, r := range rows {
+		if r.State == stateFailed {
+			n, last = n+1, r.Hour
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return failf(exitFailed, "%d of %d hours failed, %s the last: see %s and %s", n, len(rows), last, cmd.command("logs %s", last), cmd.command("trace %s", last))
 }

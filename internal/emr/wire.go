@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -78,6 +80,7 @@ func replyError(w http.ResponseWriter, e *Error) {
 func reply(w http.ResponseWriter, status int, errorType string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", wireType)
+	h.Set("X-Amzn-Requestid", uuid.NewString()) // clients put it into what they say of errors
 	if errorType != "" {
 		h.Set("X-Amzn-Errortype", errorType)
 	}

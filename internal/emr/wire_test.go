@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/emr"
 	"github.com/aws/aws-sdk-go-v2/service/emr/types"
@@ -53,6 +55,23 @@ func input(name string) *sdk.RunJobFlowInput {
 			Name: aws.String("one"), ActionOnFailure: types.ActionOnFailureTerminateCluster,
 			HadoopJarStep: &types.HadoopJarStepConfig{Jar: aws.String("command-runner.jar"), Args: []string{"x"}},
 		}},
+	}
+}
+
+func TestEveryAnswerHasARequestID(t *testing.T) {
+	client, _ := serve(t, emr.Timing{}, emr.NewScript(emr.Rule{Fault: emr.Throttle, Kind: "call", Action: "ListSteps"}))
+	out, err := client.ListClusters(t.Context(), &sdk.ListClustersInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, ok := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	if !ok || id == "" {
+		t.Error("an answer has no request id")
+	}
+	_, err = client.ListSteps(t.Context(), &sdk.ListStepsInput{ClusterId: aws.String("j-1")})
+	var failed *awshttp.ResponseError
+	if !errors.As(err, &failed) || failed.ServiceRequestID() == "" || failed.ServiceRequestID() == id {
+		t.Errorf("an error has no request id of its own: %v", err)
 	}
 }
 

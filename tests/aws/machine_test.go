@@ -165,14 +165,19 @@ func lastRounds(states []string) []string {
 
 // sdkError writes the name of an error of an SDK call as AWS does: the service with one capital letter ("Emr.", AWS Step
 // Functions developer guide, "Call AWS service APIs"), where LocalStack has the service's own spelling. What comes behind
-// the point is EMR's wire name on AWS, too; clients that lose an answer name that themselves, each in its own way.
+// the point is EMR's wire name on AWS, too, for the errors that EMR's model names (InternalServerError, InternalServerException,
+// InvalidRequestException); LocalStack gives the others, such as throttling, the service's name, and what AWS gives them
+// the guide does not say. Clients that lose an answer name that themselves, each in its own way.
 func sdkError(name string) string {
 	service, rest, ok := strings.Cut(name, ".")
 	if !ok || !strings.EqualFold(service, "emr") {
 		return name
 	}
-	if lostAnswer.MatchString(rest) {
+	switch {
+	case lostAnswer.MatchString(rest):
 		rest = "NoAnswer"
+	case rest == "ThrottlingException" || strings.EqualFold(rest, "EmrException"):
+		rest = "NotInTheModel"
 	}
 	return "Emr." + strings.TrimSuffix(rest, "Exception")
 }
@@ -233,5 +238,17 @@ func TestTheHoursOfTheTestGoTheirWaysOnOneMachine(t *testing.T) {
 		if got, _ := outline(h); want[id] != "" && got != want[id] {
 			t.Errorf("run %s went\n%s, want\n%s", id, got, want[id])
 		}
+	}
+}
+
+func TestErrorsOfCallsHaveOneNameOnBothEngines(t *testing.T) {
+	for _, names := range [][2]string{{"EMR.EMRException", "Emr.ThrottlingException"}, {"EMR.InternalServerException", "Emr.InternalServerException"},
+		{"Emr.SdkClientException", "Emr.TimeoutException"}, {"StepFailed", "StepFailed"}} {
+		if a, b := sdkError(names[0]), sdkError(names[1]); a != b {
+			t.Errorf("%s is %s, %s is %s", names[0], a, names[1], b)
+		}
+	}
+	if sdkError("EMR.InternalServerException") == sdkError("Emr.ThrottlingException") {
+		t.Error("two errors have one name")
 	}
 }

@@ -4,7 +4,10 @@ ENGINES ?= .engines
 PYSPARK ?= 3.5.6
 MAVEN = mvn -q -B -f tests/engines/$(1)/pom.xml dependency:copy-dependencies -DoutputDirectory=$(abspath $(ENGINES))/$(1)/lib
 
-.PHONY: engines engines-spark test-engines
+SCALE ?= 50,500,5000
+OBJECTS ?= 3000
+
+.PHONY: engines engines-spark test-engines measure-engines
 
 engines: $(ENGINES)/hadoop/fetched $(ENGINES)/yarn/fetched ## fetch Hadoop 3.4.2 (MapReduce, S3A, YARN in one JVM) into .engines/
 
@@ -34,3 +37,7 @@ test-engines: ## rollup, parts and whole hours on real Hadoop, YARN and Spark (S
 		echo "engines: java or mvn is missing: the tests of real Hadoop are skipped"; \
 		go test -v -count=1 ./tests/engines; \
 	fi
+
+measure-engines: engines ## the tables of docs/SCALE.md, for SCALE=50,500,5000 MB of raw events and OBJECTS=3000; half an hour, 2 GB of disk
+	PENSTOCK_MEASURE=scale,small PENSTOCK_SCALE=$(SCALE) PENSTOCK_OBJECTS=$(OBJECTS) PENSTOCK_ENGINES=$(abspath $(ENGINES)) \
+		go test -v -count=1 -timeout 3h -run Measure ./tests/engines

@@ -300,3 +300,38 @@ func TestAClusterThatCannotStartSaysWhyAndLeavesNothing(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAClusterWhosePortIsTakenIsStartedAnew(t *testing.T) {
+	c, e := engineConfig(t, memory())
+	begun := filepath.Join(t.TempDir(), "begun")
+	// The JVM stays when its main thread fails; it writes its details when it is up.
+	const fails = `echo . >>BEGUN
+if [ $(wc -l <BEGUN) -le LIMIT ]; then
+	echo 'Exception in thread "main" WebAppException: Error starting http server' >&2
+	echo 'Caused by: java.net.BindException: Port in use: localhost:40001' >&2
+	sleep 300
+fi
+for word; do last=$word; done
+echo '{}' >"$last"
+sleep 300`
+	start := func(limit string) (*hadoop.Cluster, error) {
+		java := program(t, strings.NewReplacer("BEGUN", begun, "LIMIT", limit).Replace(fails))
+		return hadoop.StartCluster(t.Context(), hadoop.ClusterConfig{Java: java, ClassPath: "/lib/*", Supervisor: e.Supervisor, TempDir: c.TempDir})
+	}
+	cluster, err := start("2")
+	if err != nil {
+		t.Fatalf("a port was taken twice: %v", err)
+	}
+	if err := cluster.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(begun); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := start("9"); err == nil || !strings.Contains(err.Error(), "Port in use: localhost:40001") {
+		t.Errorf("every port is taken: %v", err)
+	}
+	if text, err := os.ReadFile(begun); err != nil || len(text) != 3*len(".\n") {
+		t.Errorf("it was started %d times, error %v", len(text)/2, err)
+	}
+}

@@ -48,6 +48,10 @@ var clusterPorts = []string{
 	"mapreduce.jobhistory.address", "mapreduce.jobhistory.webapp.address", "mapreduce.jobhistory.admin.address",
 }
 
+// portTries is how many times a cluster is started: another process may take a
+// port between its being found free and its use.
+const portTries = 3
+
 // StartCluster starts a cluster and waits until it takes jobs.
 func StartCluster(ctx context.Context, c ClusterConfig) (*Cluster, error) {
 	if c.Java == "" {
@@ -59,15 +63,20 @@ func StartCluster(ctx context.Context, c ClusterConfig) (*Cluster, error) {
 	if c.Limit == 0 {
 		c.Limit = 2 * time.Minute
 	}
-	dir, err := os.MkdirTemp(c.TempDir, "penstock-yarn-*")
-	if err != nil {
-		return nil, fmt.Errorf("create folder of the YARN cluster: %w", err)
+	for try := 1; ; try++ {
+		dir, err := os.MkdirTemp(c.TempDir, "penstock-yarn-*")
+		if err != nil {
+			return nil, fmt.Errorf("create folder of the YARN cluster: %w", err)
+		}
+		k := &Cluster{config: c, dir: dir, ports: map[string]int{}, log: &tail{}}
+		if err = k.start(ctx); err == nil {
+			return k, nil
+		}
+		err = errors.Join(fmt.Errorf("start YARN cluster: %w", err), k.Close())
+		if try == portTries || !k.log.holds("java.net.BindException") {
+			return nil, err
+		}
 	}
-	k := &Cluster{config: c, dir: dir, ports: map[string]int{}, log: &tail{}}
-	if err := k.start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("start YARN cluster: %w", err), k.Close())
-	}
-	return k, nil
 }
 
 func (k *Cluster) start(ctx context.Context) error {
@@ -106,6 +115,10 @@ func (k *Cluster) start(ctx context.Context) error {
 	for {
 		if info, err := os.Stat(details); err == nil && info.Size() > 0 {
 			return nil
+		}
+		// A JVM whose main thread failed stays for its other threads.
+		if k.log.holds(`Exception in thread "main"`) {
+			return fmt.Errorf("it failed: %s", k.log.last())
 		}
 		select {
 		case <-poll.C:
@@ -266,10 +279,17 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.data = append(t.data, p...)
-	if extra := len(t.data) - 4<<10; extra > 0 {
+	if extra := len(t.data) - 16<<10; extra > 0 {
 		t.data = append(t.data[:0], t.data[extra:]...)
 	}
 	return len(p), nil
+}
+
+// holds says whether the program has printed a text, lately.
+func (t *tail) holds(text string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Contains(t.data, []byte(text))
 }
 
 // last is why the program ended, in one line.

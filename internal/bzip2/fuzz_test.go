@@ -24,6 +24,29 @@ func FuzzTransform(f *testing.F) {
 	})
 }
 
+// FuzzInverse inverts columns that need not be those of a transform, so that rows may make any circles.
+func FuzzInverse(f *testing.F) {
+	for i, name := range nastyNames() {
+		f.Add(nasty(name, 700), uint32(i*i*i), uint16(i*i))
+	}
+	f.Add([]byte("ab"), uint32(1), uint16(2000))
+	var v inverter
+	f.Fuzz(func(t *testing.T, last []byte, row uint32, repeat uint16) {
+		if len(last) == 0 {
+			return
+		}
+		last = last[:min(len(last), 100_000)]
+		last = bytes.Repeat(last, 1+min(int(repeat), 100_000/len(last))) // more marks than lanes
+		row %= uint32(len(last))
+		got, want := make([]byte, len(last)), make([]byte, len(last))
+		walkForward(last, row, want)
+		count := histogram(last)
+		if v.invert(last, &count, row, got); !bytes.Equal(got, want) {
+			t.Fatalf("column of %d bytes, row %d", len(last), row)
+		}
+	})
+}
+
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte(nil), byte(0), byte(0), uint16(0))
 	for i, name := range nastyNames() {

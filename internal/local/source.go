@@ -58,6 +58,7 @@ type Lines struct {
 
 	line    int
 	ahead   lineHeap
+	early   []timedLine // lines before the first whose clock could be read: they arrive with it
 	eof     bool
 	last    time.Time
 	Without int // lines whose clock could not be read: they arrive with the one before
@@ -111,12 +112,27 @@ func (l *Lines) Next() (Event, error) {
 			return Event{}, err
 		}
 		at, ok := clockOf(data, l.clock)
-		if !ok {
+		switch {
+		case ok && l.last.IsZero():
+			for _, e := range l.early {
+				heap.Push(&l.ahead, timedLine{at, e.line, e.data})
+			}
+			l.early = nil
+		case !ok:
 			l.Without++
 			at = l.last
 		}
-		l.last = at
+		if l.last = at; at.IsZero() {
+			if l.early = append(l.early, timedLine{line: l.line, data: data}); len(l.early) == reorder {
+				break
+			}
+			continue
+		}
 		heap.Push(&l.ahead, timedLine{at, l.line, data})
+	}
+	if n := len(l.early); n > 0 {
+		return Event{}, &fault.BadInput{Detail: fmt.Sprintf("%s: none of the first %d events has a time in the field %.60q (RFC 3339, Unix seconds or milliseconds): name another with --clock (make run CLOCK=...)",
+			l.name, n, l.clock)}
 	}
 	if len(l.ahead) == 0 {
 		return Event{}, io.EOF

@@ -108,3 +108,21 @@ func FuzzClockOf(f *testing.F) {
 		}
 	})
 }
+
+func TestLinesBeforeTheFirstClockArriveWithIt(t *testing.T) {
+	text := "mangled\n{\"time\":1795420801}\n{\"time\":1795420800}\n"
+	got, times := drain(t, NewLines("x", strings.NewReader(text), "time", time.Time{}, 0))
+	if !slices.Equal(got, []string{`{"time":1795420800}`, "mangled", `{"time":1795420801}`}) || times[1].Unix() != 1795420801 {
+		t.Errorf("%q at %v", got, times)
+	}
+}
+
+func TestAnInputWithoutTheClocksFieldIsRefused(t *testing.T) {
+	for _, n := range []int{3, reorder, reorder + 5} {
+		_, err := NewLines("events.ndjson", strings.NewReader(strings.Repeat("{\"at\":1795420800}\n", n)), "time", time.Time{}, 0).Next()
+		var bad *fault.BadInput
+		if !errors.As(err, &bad) || !strings.Contains(err.Error(), `none of the first `+fmt.Sprint(min(n, reorder))+` events has a time in the field "time"`) {
+			t.Errorf("%d lines: %v", n, err)
+		}
+	}
+}

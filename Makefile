@@ -6,6 +6,7 @@ INPUT ?=
 CLOCK ?=
 FORMAT ?= json
 SEED ?= 1
+FUZZ ?= 10s
 ARGS ?=
 export CGO_ENABLED ?= 0
 
@@ -36,6 +37,13 @@ staticcheck: ## honnef.co/go/tools, at the version in go.mod
 
 arrows: ## the import arrows of DESIGN section 3
 	go test -count=1 ./tests/arrows
+
+fuzz: ## every fuzz target for FUZZ (10s) each
+	@for pkg in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$pkg/*_test.go); do \
+			echo "fuzz: ./$$pkg $$name" && go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) -fuzzminimizetime 1x ./$$pkg || exit 1; \
+		done; \
+	done
 
 bench: ## the gates of docs/PERFORMANCE.md as ratios of one interleaved run
 	go run ./tests/bench

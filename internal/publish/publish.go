@@ -113,7 +113,7 @@ func (h *Handler) publish(ctx context.Context, s *ledger.State, in In) (*ledger.
 	if err != nil {
 		return nil, err
 	}
-	p, err := assemble(h.Ledger.Keys, seal, r, in)
+	p, err := assemble(h.Ledger.Keys, seal, s, r, in)
 	if err != nil {
 		return nil, err
 	}

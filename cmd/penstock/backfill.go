@@ -216,8 +216,7 @@ func (cmd backfillCmd) choose(ctx context.Context, d *site, s *local.Session) ([
 		f := &facts[i]
 		f.Over = !now.Before(f.Hour.End().Add(time.Minute))
 		if f.Running != nil && s != nil {
-			f.Running.By = ""
-			f.Failed, f.Running = "the process of run "+strconv.Itoa(f.Running.N)+" died", nil
+			f.Failed, f.Options, f.Running = fmt.Sprintf("the process of run %d died", f.Running.N), f.Running.Options, nil
 		}
 	}
 	return operate.Plan(facts, cmd.only(), ref.SHA256), nil
@@ -323,7 +322,7 @@ func (cmd backfillCmd) conclude(ctx context.Context, out filled, err error, fail
 	case err != nil && ctx.Err() == nil:
 		return fmt.Errorf("%w: %s: %s goes on", err, rest, cmd.again())
 	case ctx.Err() != nil && going > 0:
-		return failf(exitError, "interrupted: %s and go on, %s: %s goes on with both", count(going, "hour is running", "hours are running"), rest, cmd.again())
+		return failf(exitError, "interrupted: %s, %s: %s goes on with both", count(going, "hour is running and goes on", "hours are running and go on"), rest, cmd.again())
 	case ctx.Err() != nil:
 		return failf(exitError, "interrupted: %s: %s goes on", rest, cmd.again())
 	case failures > 0 && tooMany && len(out.NotBegun) > 0:
@@ -364,7 +363,7 @@ func rowOf(ctx context.Context, o operate.Outcome) filledRow {
 		row.Outcome = filledUnchanged
 	}
 	if r != nil && r.Over() {
-		row.Seconds = r.OverAt.Sub(r.StartedAt.Time).Seconds()
+		row.Seconds = max(0, r.OverAt.Sub(r.StartedAt.Time).Seconds()) // by two clocks, perhaps
 	}
 	return row
 }

@@ -24,11 +24,12 @@ type Facts struct {
 	Batches int    // that are archived
 	Damaged string // why its ledger cannot be read, "" if it can
 
-	Running   *ledger.Run // the open run that counts, nil for none
-	Execution string      // of that run
-	Published *hour.Entry // nil for none
-	Failed    string      // why the last run failed, "" if it did not
-	Playbook  string      // SHA-256 of the playbook that the published result was made by, "" without a cluster
+	Running   *ledger.Run  // the open run that counts, nil for none
+	Execution string       // of that run
+	Published *hour.Entry  // nil for none
+	Failed    string       // why the last run failed, "" if it did not
+	Options   hour.Options // of that run
+	Playbook  string       // SHA-256 of the playbook that the published result was made by, "" without a cluster
 }
 
 // What a backfill does about an hour.
@@ -77,7 +78,7 @@ func choose(f Facts, only map[string]bool, playbook string) Choice {
 		if !wants(OnlyFailed) {
 			return skip("it failed: " + f.Failed)
 		}
-		return Choice{Do: Run, Why: "it failed: " + f.Failed}
+		return Choice{Do: Run, Why: "it failed: " + f.Failed, Options: hour.Options{Force: f.Options.Force, AcceptUnproven: f.Options.AcceptUnproven}}
 	case f.Published == nil && f.Batches == 0:
 		return skip("nothing of it is archived")
 	case f.Published == nil:
@@ -113,7 +114,7 @@ func (o *Outcome) Ran() *ledger.Run {
 // Failed says whether the hour's run failed.
 func (o *Outcome) Failed() bool {
 	r := o.Ran()
-	return r != nil && r.Over() && r.Published == 0 && r.Status != "SUCCEEDED"
+	return r != nil && r.Over() && r.Published == 0 && r.Status != fault.StatusSucceeded
 }
 
 // Each runs hours, in their order and at most n at a time, until stop says so. all runs functions side by side and returns
@@ -159,11 +160,11 @@ func FactsOf(s *ledger.State) Facts {
 	}
 	for i := len(s.Runs) - 1; i >= 0; i-- {
 		r := s.Runs[i]
-		if !r.Over() || r.Status == fault.StatusSucceeded || r.Error != "" && fault.KindOf(r.Error) == fault.Other {
+		if !r.Over() || r.Error != "" && fault.KindOf(r.Error) == fault.Other {
 			continue // it says nothing about the hour
 		}
-		if r.Published == 0 {
-			f.Failed = r.Error
+		if r.Published == 0 && r.Status != fault.StatusSucceeded { // one that succeeded found the hour as it is published
+			f.Failed, f.Options = r.Error, r.Options
 			if f.Failed == "" {
 				f.Failed = r.Status
 			}

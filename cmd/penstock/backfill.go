@@ -323,7 +323,7 @@ func (cmd backfillCmd) conclude(ctx context.Context, out filled, err error, fail
 		return fmt.Errorf("%w: %s: %s goes on", err, rest, cmd.again())
 	case ctx.Err() != nil && going > 0:
 		return failf(exitError, "interrupted: %s, %s: %s goes on with both", count(going, "hour is running and goes on", "hours are running and go on"), rest, cmd.again())
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && (len(out.NotBegun) > 0 || failures == 0):
 		return failf(exitError, "interrupted: %s: %s goes on", rest, cmd.again())
 	case failures > 0 && tooMany && len(out.NotBegun) > 0:
 		return failf(exitFailed, "%s failed, %s: find out why (%s), then %s goes on", count(failures, "hour", "hours"), rest, cmd.firstFailure(out), cmd.again())

@@ -224,23 +224,44 @@ func TestOfManyOperatorsOneStarts(t *testing.T) {
 	}
 }
 
-func TestStartingSurvivesLostAnswersOfTheStore(t *testing.T) {
-	for seed := range uint64(40) {
+func TestStartingAndCancellingSurviveDeathAndLostAnswers(t *testing.T) {
+	for name, schedule := range map[string]storefault.Schedule{
+		"before the start": storefault.DieBeforeWrite(1), "after the start": storefault.DieAfterWrite(1), "start lost": storefault.LoseWrite(1),
+		"start refused": storefault.FailWrite(1),
+	} {
 		w := newWorld()
-		sick := storefault.Wrap(w.store, storefault.Plan{Seed: seed, Before: 0.2, After: 0.2})
-		o := &operate.Operator{Ledger: &ledger.Ledger{Store: sick, Keys: keys, Now: w.l.Now}, Executions: w, Pause: w.o.Pause}
-		var n int
-		err := errors.New("not yet")
-		for i := 0; err != nil && i < 20; i++ {
-			n, err = o.Start(ctx, order("a"))
-			if e := (*fault.AlreadyRunning)(nil); errors.As(err, &e) {
-				break // its own, whose answer was lost: it runs
-			}
+		sick(w, schedule, func(o *operate.Operator) { o.Start(ctx, order("a")) })
+		n, err := w.o.Start(ctx, order("b"))
+		if e := (*fault.AlreadyRunning)(nil); err != nil && !errors.As(err, &e) {
+			t.Errorf("%s: %v", name, err)
 		}
-		if s := w.state(); len(s.Runs) != 1 || len(w.started) != 1 || err == nil && n != 1 {
-			t.Fatalf("seed %d: run %d, %d runs, %d executions, %v", seed, n, len(s.Runs), len(w.started), err)
+		if s := w.state(); len(s.Runs) != 1 || len(w.started) != 1 || n > 1 {
+			t.Errorf("%s: %d runs, %d executions", name, len(s.Runs), len(w.started))
+		}
+		w = running(t)
+		sick(w, schedule, func(o *operate.Operator) {
+			o.Cancel(ctx, operate.Cancel{Hour: hr, Stack: "p", Clusters: w, Cause: "cancelled by hand", Poll: time.Second, Limit: time.Minute})
+		})
+		if out, err := w.cancel(time.Minute); err != nil || len(out.Open) > 0 {
+			t.Errorf("%s: %+v, %v", name, out, err)
+		}
+		if s := w.state(); !s.Run(1).Over() || len(s.Ignored) > 0 || w.clusters["j-1"].State != cluster.Terminated {
+			t.Errorf("%s: %+v, cluster %s", name, s.Run(1), w.clusters["j-1"].State)
 		}
 	}
+}
+
+// sick lets do act through a store that fails by schedule, and survives the death of its process.
+func sick(w *world, schedule storefault.Schedule, do func(*operate.Operator)) {
+	defer func() {
+		if d := recover(); d != nil {
+			if _, ok := d.(storefault.Death); !ok {
+				panic(d)
+			}
+		}
+	}()
+	p := storefault.NewProcess(schedule, nil)
+	do(&operate.Operator{Ledger: &ledger.Ledger{Store: p.Wrap("hours", w.store), Keys: keys, Now: w.l.Now}, Executions: w, Pause: w.o.Pause})
 }
 
 func TestWaitingEndsWithTheRun(t *testing.T) {
@@ -314,7 +335,7 @@ func TestWhatIsNotOverInTimeIsSaid(t *testing.T) {
 	w := running(t)
 	w.stubborn = true
 	out, err := w.cancel(time.Minute)
-	if err != nil || len(out.Open) != 1 || !strings.Contains(out.Open[0], "2026-11-23T07-1 is RUNNING") || w.state().Run(1).Over() {
+	if err != nil || len(out.Open) != 2 || !strings.Contains(out.Open[0], "2026-11-23T07-1 is RUNNING") || w.state().Run(1).Over() {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	w = running(t)

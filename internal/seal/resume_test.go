@@ -68,11 +68,13 @@ func TestWhatIsGoneCannotBeTakenOver(t *testing.T) {
 	w, s := compacted(t)
 	_, o, _ := w.hours.Get(ctx, keys.PartKey(hr, s.Revision, 1), 1<<20)
 	damage := map[string]func(*world){
-		"seal":     func(w *world) { w.hours.Delete(ctx, keys.SealKey(hr, s.Revision)) },
-		"part":     func(w *world) { w.hours.Delete(ctx, keys.PartKey(hr, s.Revision, 1)) },
-		"other":    func(w *world) { w.hours.Replace(ctx, keys.PartKey(hr, s.Revision, 1), o.ETag, []byte("q")) },
-		"rejects":  func(w *world) { w.hours.Delete(ctx, keys.HourRejectsKey(hr, s.Revision)) },
-		"_SUCCESS": func(w *world) { w.hours.Delete(ctx, keys.ResultPrefix(hour.ResultKey{Job: "video", Hour: hr, Revision: s.Revision, Run: 1, Cluster: 1})+"_SUCCESS") },
+		"seal":    func(w *world) { w.hours.Delete(ctx, keys.SealKey(hr, s.Revision)) },
+		"part":    func(w *world) { w.hours.Delete(ctx, keys.PartKey(hr, s.Revision, 1)) },
+		"other":   func(w *world) { w.hours.Replace(ctx, keys.PartKey(hr, s.Revision, 1), o.ETag, []byte("q")) },
+		"rejects": func(w *world) { w.hours.Delete(ctx, keys.HourRejectsKey(hr, s.Revision)) },
+		"_SUCCESS": func(w *world) {
+			w.hours.Delete(ctx, keys.ResultPrefix(hour.ResultKey{Job: "video", Hour: hr, Revision: s.Revision, Run: 1, Cluster: 1})+"_SUCCESS")
+		},
 	}
 	needs := map[string][]string{hour.FromCompact: {"seal"}, hour.FromCluster: {"seal", "part", "other", "rejects"},
 		hour.FromPublish: {"seal", "part", "other", "rejects", "_SUCCESS"}}

@@ -112,7 +112,7 @@ var stubData = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, err := local.OpenSession(context.Background(), dir, "stub", time.Now)
+	s, err := local.OpenSession(context.Background(), dir, local.SessionOptions{Holder: "stub", Wall: time.Now, NoSync: true})
 	if err != nil {
 		return "", err
 	}

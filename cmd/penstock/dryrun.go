@@ -223,7 +223,7 @@ func (c *console) printDryRun(d *dryRun, next string) error {
 		for _, s := range r.Steps {
 			line("step", "%s: %s", s.Name, strings.Join(s.HadoopJarStep.Args, " "))
 		}
-		line("cost", "some %.2f US dollars, for %.1f minutes of the cluster and the hour's archive (list prices of %s)", d.Cost.Dollars, d.Cost.Minutes, d.Cost.Prices)
+		line("cost", "some %.2f US dollars with %.1f minutes of the cluster (an estimate; list prices of %s)", d.Cost.Dollars, d.Cost.Minutes, d.Cost.Prices)
 	}
 	line("playbook", "%s, %.12s", d.book.Name, d.Playbook.SHA256)
 	line("expect", "%s", d.Expect)

@@ -173,6 +173,7 @@ func (cmd backfillCmd) Run(ctx context.Context, c *console) error {
 		if len(todo) == 0 {
 			return nil, nil
 		}
+		defer c.toTheEnd(ctx)()
 		return s.ByHand(context.WithoutCancel(ctx), todo, cmd.Concurrency, ledger.ByBackfill,
 			local.Job{Playbook: book, Exec: programs(), Seed: 1, Wall: c.Now}, stop, func(o operate.Outcome) error { told(o); return nil })
 	})
@@ -258,6 +259,8 @@ func (cmd backfillCmd) onStack(ctx context.Context, d *site, todo []operate.Choi
 		if c.Do == operate.Run {
 			out.Run, out.Err = o.Start(ctx, operate.Order{Hour: c.Hour, ID: ledger.ByBackfill + "/" + uuid.NewString(), By: ledger.ByBackfill,
 				Reason: c.Why, Options: c.Options})
+		} else {
+			out.Err = o.Join(ctx, c.Hour, c.Run)
 		}
 		if out.Err == nil {
 			out.State, out.Err = o.Wait(ctx, c.Hour, out.Run, cmd.Poll, nil)

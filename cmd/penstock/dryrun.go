@@ -162,18 +162,20 @@ func estimate(book *playbook.Playbook, x *hour.Seal, stored int64) (*expected, e
 	return &expected{*dollars, p.Minutes}, nil
 }
 
-// fleets are a playbook's fleets in words.
+// fleets are a playbook's fleets in words, in nodes of the first type of each.
 func fleets(book *playbook.Playbook) string {
 	var words []string
 	for _, f := range book.Cluster.Fleets {
-		var units []string
-		if f.OnDemand > 0 {
-			units = append(units, fmt.Sprintf("%d on demand", f.OnDemand))
+		first := f.Instances[0]
+		weight := max(1, first.Weight)
+		var counts []string
+		if n := (f.OnDemand + weight - 1) / weight; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d on demand", n))
 		}
-		if f.Spot > 0 {
-			units = append(units, fmt.Sprintf("%d on spot", f.Spot))
+		if n := (f.Spot + weight - 1) / weight; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d on spot", n))
 		}
-		words = append(words, fmt.Sprintf("%s %s (%s)", strings.ToLower(f.Role), strings.Join(units, " and "), f.Instances[0].Type))
+		words = append(words, fmt.Sprintf("%s %s (%s)", strings.ToLower(f.Role), strings.Join(counts, " and "), first.Type))
 	}
 	return strings.Join(words, ", ")
 }

@@ -64,6 +64,16 @@ func (c *console) doingLine() (show func(string), finish func()) {
 		}
 }
 
+// toTheEnd tells whoever interrupts a command that brings its hours to their end. The function it returns ends that.
+func (c *console) toTheEnd(ctx context.Context) (stop func()) {
+	off := context.AfterFunc(ctx, func() {
+		if terminal(c.Err) {
+			fmt.Fprintln(c.Err, "\npenstock: what runs is brought to its end; Ctrl-C again ends it at once")
+		}
+	})
+	return func() { off() }
+}
+
 // known says whether anything is known of an hour: it has a ledger, or is archived.
 func (s *site) known(ctx context.Context, state *ledger.State) (bool, error) {
 	if state.Last > 0 {
@@ -96,5 +106,9 @@ func (p place) failed(h hour.Hour, r *ledger.Run) error {
 	if r.Status == fault.StatusAborted {
 		code = exitError
 	}
-	return failf(code, "run %d of hour %s ended as %s: see %s and %s", r.N, h, why(r), p.command("status %s", h), p.command("trace %s", h))
+	next := p.command("status %s", h)
+	if r.Error == "StepFailed" {
+		next = p.command("logs %s", h)
+	}
+	return failf(code, "run %d of hour %s ended as %s: see %s and %s", r.N, h, why(r), next, p.command("trace %s", h))
 }

@@ -185,6 +185,7 @@ func (cmd rerunCmd) here(ctx context.Context, c *console, d *site) (*ledger.Stat
 	if err != nil {
 		return nil, 0, err
 	}
+	defer c.toTheEnd(ctx)()
 	state, n, err := s.Rerun(context.WithoutCancel(ctx), cmd.Hour, cmd.options(), local.Job{Playbook: book, Exec: programs(), Seed: 1, Wall: c.Now})
 	var absent *fault.NotFound
 	if errors.As(err, &absent) {

@@ -78,6 +78,20 @@ func (o *Operator) Start(ctx context.Context, order Order) (int, error) {
 	return n, nil
 }
 
+// Join sees to it that an open run has its execution: who started it may have died before it was begun. To start an
+// execution again is to start it once.
+func (o *Operator) Join(ctx context.Context, h hour.Hour, n int) error {
+	s, err := o.Ledger.Read(ctx, h)
+	if err != nil {
+		return err
+	}
+	r := s.Run(n)
+	if r == nil || r.Over() || r.Claimed || r.Execution != "" {
+		return nil
+	}
+	return o.Executions.Start(ctx, hour.ExecutionName(h, n), hour.Input{Hour: h, N: n, Options: r.Options})
+}
+
 // free ends what is open and dead. It returns the run that an equal order left without an execution, or 0.
 func (o *Operator) free(ctx context.Context, order Order) (int, error) {
 	s, err := o.Ledger.Read(ctx, order.Hour)

@@ -192,6 +192,25 @@ func TestARunWhoseClientDiedBeforeItsExecutionGetsItFromTheNext(t *testing.T) {
 	}
 }
 
+func TestWhoJoinsARunBeginsItsExecutionIfItHasNone(t *testing.T) {
+	w := newWorld()
+	w.refuse = errors.New("died")
+	w.o.Start(ctx, order("a"))
+	w.refuse = nil
+	for range 2 {
+		if err := w.o.Join(ctx, hr, 1); err != nil || w.started["2026-11-23T07-1"].Options != order("a").Options || len(w.started) != 1 {
+			t.Errorf("%v, %+v", err, w.started)
+		}
+	}
+	w.claim(t, 1)
+	w.append(t, hour.Entry{Type: hour.EntryFailed, Run: 1, Execution: hour.ExecutionName(hr, 1), Error: "StepFailed"})
+	delete(w.started, "2026-11-23T07-1")
+	delete(w.statuses, "2026-11-23T07-1")
+	if err := w.o.Join(ctx, hr, 1); err != nil || len(w.started) != 0 {
+		t.Errorf("a run that is over was begun: %v", err)
+	}
+}
+
 func TestADeadRunIsEndedAndTheNextBegins(t *testing.T) {
 	w := newWorld()
 	must(w.o.Start(ctx, order("a")))

@@ -60,7 +60,7 @@ type stubStack struct {
 
 const (
 	stubName  = local.Stack // clusters carry it
-	stubSpeed = 600         // a minute is 100 ms
+	stubSpeed = 300         // a minute is 200 ms
 	stubHours = 4
 )
 
@@ -150,6 +150,7 @@ func newStubStack() (*stubStack, error) {
 	if err != nil {
 		return nil, err
 	}
+	book.Cluster.MaxMinutes = 10 * 60 // two minutes of a slow machine
 	s := &stubStack{clock: &fastClock{begin: saved.Clock.Time, since: time.Now()}, held: map[string]bool{}, bad: map[string]bool{}, first: saved.Hours[0]}
 	fake := gofakes3.New(s3mem.New()).Server()
 	s.server = httptest.NewServer(s.router(fake))

@@ -255,7 +255,7 @@ func (cmd rerunCmd) show(ctx context.Context, c *console, d *site, r *ledger.Run
 	}
 	if unchanged {
 		fmt.Fprintf(c.Out, "\nNothing was done: the hour is unchanged since it was published; %s runs the job all the same.\n",
-			cmd.command("rerun %s%s --force", cmd.Hour, cmd.flags()))
+			cmd.command("rerun %s --force%s", cmd.Hour, strings.Replace(cmd.flags(), " --force", "", 1)))
 	}
 	fmt.Fprintf(c.Out, "\nNext: %s, %s\n", cmd.command("result %s", cmd.Hour), cmd.command("ledger %s", cmd.Hour))
 	return nil

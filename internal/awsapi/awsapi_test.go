@@ -160,8 +160,8 @@ func TestAnExecutionIsStartedOnceUnderItsName(t *testing.T) {
 		t.Errorf("%v, asked %s", err, asked)
 	}
 	answer = func(string) (int, string) { return 400, `{"__type":"ExecutionAlreadyExists","message":"there"}` }
-	if err := start(); err != nil {
-		t.Errorf("started before: %v", err)
+	if err := start(); fault.NameOf(err) != "Exists" {
+		t.Errorf("another has the name: %v", err)
 	}
 	answer = func(string) (int, string) { return 400, `{"__type":"AccessDeniedException","message":"no"}` }
 	if err := start(); fault.NameOf(err) != "AccessDenied" {

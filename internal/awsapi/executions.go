@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"penstock/internal/fault"
 	"penstock/internal/hour"
 )
 
@@ -52,8 +53,8 @@ func (e Executions) Describe(ctx context.Context, execution string) (status stri
 	return string(out.Status), true, nil
 }
 
-// Start starts the execution of that name. To start it again is to start it once: one that has the name already, running or
-// closed, is no error. Errors are as Describe's.
+// Start starts the execution of that name. To start it again with the same input while it runs is to start it once; any
+// other that has, or had, the name is a *fault.Exists. Further errors are as Describe's.
 func (e Executions) Start(ctx context.Context, name string, input hour.Input) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -64,8 +65,11 @@ func (e Executions) Start(ctx context.Context, name string, input hour.Input) er
 	body := string(text)
 	_, err = e.API.StartExecution(limited, &sfn.StartExecutionInput{StateMachineArn: &e.Machine, Name: &name, Input: &body})
 	var exists *types.ExecutionAlreadyExists
-	if err == nil || errors.As(err, &exists) {
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &exists):
+		return &fault.Exists{Key: "execution " + name}
 	}
 	return classify(ctx, "states", "start execution "+name, err)
 }

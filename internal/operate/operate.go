@@ -7,6 +7,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +21,8 @@ type Executions interface {
 	// Describe returns the status of an execution, given its ARN or, for one of the hour machine, its name. An execution
 	// that was never started, or is forgotten, is not found, which is no error.
 	Describe(ctx context.Context, execution string) (status string, found bool, err error)
-	// Start starts the hour machine's execution of that name. One that was started before under it is no error.
+	// Start starts the hour machine's execution of that name. To start it again with the same input while it runs is no
+	// error; any other that has, or had, the name is a *fault.Exists.
 	Start(ctx context.Context, name string, input hour.Input) error
 	// Stop ends an execution, given as to Describe; cause is for people. One that is closed, or unknown, is no error.
 	Stop(ctx context.Context, execution, cause string) error
@@ -43,6 +45,9 @@ type Order struct {
 	Options hour.Options
 }
 
+// taken bounds how often the name of a run's execution may be another's, which somebody chose in the console.
+const taken = 5
+
 // Start starts a run and returns its number. An open run whose execution is closed is ended first. One that was started
 // like this order and never got its execution, because who asked for it died, gets it now. Any other open run is a
 // *fault.AlreadyRunning that says whose it is and since when. Further errors are the ledger's and those of Executions; after
@@ -52,30 +57,59 @@ func (o *Operator) Start(ctx context.Context, order Order) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	options := order.Options
-	if n == 0 {
-		s, err := o.Ledger.Append(ctx, order.Hour, func(s *ledger.State) (*hour.Entry, error) {
-			if s.Has(order.ID) {
-				return nil, nil
+	id := order.ID
+	for try := range taken {
+		if n == 0 {
+			if n, err = o.note(ctx, order); err != nil {
+				return 0, err
 			}
-			if open := s.Open(); len(open) > 0 {
-				return nil, alreadyRunning(s, open[0])
-			}
-			return ledger.StartedEntry(s, ledger.Start{ID: order.ID, By: order.By, Reason: order.Reason, Options: options}), nil
-		})
+		}
+		err = o.Executions.Start(ctx, hour.ExecutionName(order.Hour, n), hour.Input{Hour: order.Hour, N: n, Options: order.Options})
+		if err == nil {
+			return n, nil
+		}
+		var exists *fault.Exists
+		if !errors.As(err, &exists) {
+			return n, fmt.Errorf("start run %d of hour %s, which stands in its ledger: %w", n, order.Hour, err)
+		}
+		s, err := o.Ledger.Read(ctx, order.Hour)
 		if err != nil {
-			return 0, err
+			return n, err
 		}
-		for i := range s.Entries {
-			if s.Entries[i].ID == order.ID {
-				n = s.Entries[i].Run
-			}
+		r := s.Run(n)
+		if r.Claimed || r.Over() {
+			return n, nil // its own, which was quick
+		}
+		e := ledger.EndedEntry(r, fault.StatusAbsent)
+		e.Cause = "another execution had the name"
+		if _, err := o.end(ctx, order.Hour, e); err != nil {
+			return n, err
+		}
+		n, order.ID = 0, fmt.Sprintf("%s/%d", id, try+2)
+	}
+	return 0, &fault.Conflict{Key: "execution " + hour.ExecutionName(order.Hour, n), Detail: "others have taken the names of the next runs"}
+}
+
+// note appends Started and returns the run's number.
+func (o *Operator) note(ctx context.Context, order Order) (int, error) {
+	s, err := o.Ledger.Append(ctx, order.Hour, func(s *ledger.State) (*hour.Entry, error) {
+		if s.Has(order.ID) {
+			return nil, nil
+		}
+		if open := s.Open(); len(open) > 0 {
+			return nil, alreadyRunning(s, open[0])
+		}
+		return ledger.StartedEntry(s, ledger.Start{ID: order.ID, By: order.By, Reason: order.Reason, Options: order.Options}), nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i := range s.Entries {
+		if s.Entries[i].ID == order.ID {
+			return s.Entries[i].Run, nil
 		}
 	}
-	if err := o.Executions.Start(ctx, hour.ExecutionName(order.Hour, n), hour.Input{Hour: order.Hour, N: n, Options: options}); err != nil {
-		return n, fmt.Errorf("start run %d of hour %s, which stands in its ledger: %w", n, order.Hour, err)
-	}
-	return n, nil
+	return 0, fmt.Errorf("start a run of hour %s: its entry is not in the ledger", order.Hour)
 }
 
 // Join sees to it that an open run has its execution: who started it may have died before it was begun. To start an
@@ -89,7 +123,11 @@ func (o *Operator) Join(ctx context.Context, h hour.Hour, n int) error {
 	if r == nil || r.Over() || r.Claimed || r.Execution != "" {
 		return nil
 	}
-	return o.Executions.Start(ctx, hour.ExecutionName(h, n), hour.Input{Hour: h, N: n, Options: r.Options})
+	err = o.Executions.Start(ctx, hour.ExecutionName(h, n), hour.Input{Hour: h, N: n, Options: r.Options})
+	if exists := (*fault.Exists)(nil); errors.As(err, &exists) {
+		return nil // it is closed, which Wait finds
+	}
+	return err
 }
 
 // free ends what is open and dead. It returns the run that an equal order left without an execution, or 0.

@@ -100,6 +100,9 @@ func (w *world) Start(_ context.Context, execution string, input hour.Input) err
 	if w.statuses[execution] == "" {
 		w.statuses[execution], w.started[execution] = fault.StatusRunning, input
 	}
+	if w.started[execution] != input || w.statuses[execution] != fault.StatusRunning {
+		return &fault.Exists{Key: execution}
+	}
 	return nil
 }
 
@@ -189,6 +192,23 @@ func TestARunWhoseClientDiedBeforeItsExecutionGetsItFromTheNext(t *testing.T) {
 	w.refuse, w.now = nil, w.now.Add(time.Hour)
 	if n := must(w.o.Start(ctx, other)); n != 2 || !w.state().Run(1).Over() {
 		t.Errorf("run %d", n)
+	}
+}
+
+func TestANameThatSomebodyTookInTheConsoleIsPassedOver(t *testing.T) {
+	w := newWorld()
+	w.statuses["2026-11-23T07-1"], w.statuses["2026-11-23T07-2"] = fault.StatusSucceeded, fault.StatusRunning
+	n, err := w.o.Start(ctx, order("a"))
+	if s := w.state(); err != nil || n != 3 || len(s.Open()) != 1 || s.Run(1).Status != fault.StatusAbsent || w.started["2026-11-23T07-3"].N != 3 {
+		t.Errorf("run %d, %v, %+v", n, err, w.started)
+	}
+	w = newWorld()
+	for i := range 9 {
+		w.statuses[hour.ExecutionName(hr, i)] = fault.StatusSucceeded
+	}
+	_, err = w.o.Start(ctx, order("a"))
+	if is[*fault.Conflict](t, err); len(w.state().Open()) != 0 {
+		t.Error("a run was left open")
 	}
 }
 

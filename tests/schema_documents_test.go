@@ -108,7 +108,7 @@ func documents(t testing.TB) map[string][]byte {
 			Name: "penstock-2026112307-1-1", ID: "j-2AXXXXXXGAPLF", State: "TERMINATED_WITH_ERRORS", Verdict: hour.VerdictAgain,
 			Reason: "BOOTSTRAP_FAILURE: On the master instance, bootstrap action 1 failed", Minutes: 6.5, NormalizedHours: 8}}},
 		{"7-clusterrequested", hour.Entry{Type: hour.EntryClusterRequested, Revision: seal.Revision,
-			Cluster: &hour.Cluster{Number: 2, Name: "penstock-2026112307-1-2"}}},
+			Cluster: &hour.Cluster{Number: 2, Name: "penstock-2026112307-1-2", MaxMinutes: 90, Result: result}}},
 		{"8-clusterended", hour.Entry{Type: hour.EntryClusterEnded, Revision: seal.Revision, Cluster: &hour.Cluster{Number: 2,
 			Name: "penstock-2026112307-1-2", ID: "j-3BXXXXXXGAPLG", State: "TERMINATED", Verdict: hour.VerdictCompleted, Minutes: 11, NormalizedHours: 24}}},
 		{"9-published", hour.Entry{Type: hour.EntryPublished, Revision: seal.Revision, Publish: &hour.Publication{
@@ -145,7 +145,7 @@ func documents(t testing.TB) map[string][]byte {
 		Type: hour.EntryEnded, At: after, Run: 1, Execution: execution, Error: "States.Timeout", Status: "TIMED_OUT"})
 	out["entry.rerun"] = hour.Encode(&hour.Entry{Version: hour.Version, Hour: h, Number: 10, Previous: hashes[8], ID: "rerun-2026-11-23T07-2",
 		Type: hour.EntryStarted, At: after, Run: 2, By: ledger.ByRerun, Reason: "asked for", Options: &hour.Options{Force: true, From: "cluster",
-			AcceptUnproven: true, Expect: hashes[8]}})
+			AcceptUnproven: true, Expect: hour.Expect{State: hashes[8], Revision: seal.Revision, Playbook: hashes[4]}.String()}})
 
 	line := func(v any) []byte {
 		b, err := json.Marshal(v)

@@ -20,15 +20,17 @@ import (
 
 // grammar is the command line: one field a command, each in a file of its own.
 type grammar struct {
-	Run    runCmd    `cmd:"" group:"hours" help:"Run a file of events, or a generated day, through the whole path."`
-	Rerun  rerunCmd  `cmd:"" group:"hours" help:"Run an hour once more."`
-	Status statusCmd `cmd:"" group:"hours" help:"Show the hours: what is archived, published, running or failed."`
-	Files  filesCmd  `cmd:"" group:"hours" help:"List the files that hold an hour, from its manifest."`
-	Cat    catCmd    `cmd:"" group:"hours" help:"Print the events of an hour."`
-	Result resultCmd `cmd:"" group:"hours" help:"Print the processed result of an hour."`
-	Ledger ledgerCmd `cmd:"" group:"hours" help:"Show all that ever happened to an hour."`
-	Verify verifyCmd `cmd:"" group:"hours" help:"Check all that is stored of hours, bit by bit."`
-	Trace  traceCmd  `cmd:"" group:"hours" help:"Show where the time of a run went, and what failed in it."`
+	Run      runCmd      `cmd:"" group:"hours" help:"Run a file of events, or a generated day, through the whole path."`
+	Rerun    rerunCmd    `cmd:"" group:"hours" help:"Run an hour once more."`
+	Backfill backfillCmd `cmd:"" group:"hours" help:"Run a range of hours once more, some at a time."`
+	Cancel   cancelCmd   `cmd:"" group:"hours" help:"Stop what runs for an hour, its cluster too."`
+	Status   statusCmd   `cmd:"" group:"hours" help:"Show the hours: what is archived, published, running or failed."`
+	Files    filesCmd    `cmd:"" group:"hours" help:"List the files that hold an hour, from its manifest."`
+	Cat      catCmd      `cmd:"" group:"hours" help:"Print the events of an hour."`
+	Result   resultCmd   `cmd:"" group:"hours" help:"Print the processed result of an hour."`
+	Ledger   ledgerCmd   `cmd:"" group:"hours" help:"Show all that ever happened to an hour."`
+	Verify   verifyCmd   `cmd:"" group:"hours" help:"Check all that is stored of hours, bit by bit."`
+	Trace    traceCmd    `cmd:"" group:"hours" help:"Show where the time of a run went, and what failed in it."`
 
 	Logs logsCmd `cmd:"" group:"hours" help:"Print what the steps of an hour's run wrote to standard error."`
 
@@ -90,6 +92,7 @@ func run(args []string) (code int) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.Bind(c)
 	err = k.Run()

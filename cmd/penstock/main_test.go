@@ -1,17 +1,22 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"penstock/internal/local"
 )
 
 var updateScripts = flag.Bool("update-scripts", false, "write what commands print into the scripts' cmp files")
@@ -22,7 +27,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as a shell would. Of the scripts' own commands, `exits CODE COMMAND...` runs a command, wants that
 // exit code and, unless it is 0, at most one line on standard error that says what is wrong; `fixture DIR` makes a data
-// directory (see fixture); `flip FILE OFFSET` flips a bit.
+// directory (see fixture); `flip FILE OFFSET` flips a bit; `stack` is a stack (see stackCommand); `hash HOUR FLAG...` sets $HASH
+// to what a dry run expects; `steps N` waits until N processes of steps run for $WORK/data.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -34,8 +40,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", "atexit_sleep_ms=10") // it is a second else, in each of some 150 processes
 			return nil
 		},
+		Condition: func(name string) (bool, error) { return name == "root" && os.Getuid() == 0, nil },
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
+			"stack": stackCommand,
+			"hash":  hashCommand,
+			"steps": stepsCommand,
 			"fixture": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(fixture(ts.MkAbs(args[0])))
 			},
@@ -48,6 +58,35 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+func hashCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("penstock", append([]string{"rerun", "--dry-run", "--json"}, args...)...))
+	var d struct{ Expect string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &d))
+	ts.Setenv("HASH", d.Expect)
+}
+
+func stepsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	mark := "\x00PENSTOCK_STEP_OF=" + local.Mark(ts.MkAbs("data")) + "\x00"
+	n := 0
+	for range 200 {
+		n = 0
+		names, err := filepath.Glob("/proc/[0-9]*/environ")
+		ts.Check(err)
+		for _, name := range names {
+			if b, err := os.ReadFile(name); err == nil && strings.Contains("\x00"+string(b), mark) {
+				n++
+			}
+		}
+		if n == want {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%d processes of steps run, want %d", n, want)
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {

@@ -111,3 +111,24 @@ func (s *site) Stream(ctx context.Context) (stream.Reader, error) {
 	}
 	return stream.Restore(stream.Options{Now: func() time.Time { return saved.Clock.Time }}, saved.Stream)
 }
+
+// clock is the time of the site's own clock: on one machine it stands where the last run left it. A directory without a run
+// is a *fault.NotFound.
+func (s *site) clock(ctx context.Context) (time.Time, error) {
+	if s.Stack != nil {
+		return s.now(), nil
+	}
+	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer states.Close()
+	saved, err := local.Load(ctx, states)
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case saved == nil:
+		return time.Time{}, &fault.NotFound{Key: "run in " + s.Name}
+	}
+	return saved.Clock.Time, nil
+}

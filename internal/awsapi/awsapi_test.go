@@ -16,6 +16,7 @@ import (
 
 	"penstock/internal/awsapi"
 	"penstock/internal/fault"
+	"penstock/internal/hour"
 )
 
 var ctx = context.Background()
@@ -140,5 +141,52 @@ func TestClustersAreEndedByTheirIDs(t *testing.T) {
 	})
 	if err := clusters(url).End(ctx, []string{"j-1", "j-2"}); err != nil || asked != `TerminateJobFlows{"JobFlowIds":["j-1","j-2"]}` {
 		t.Errorf("%s, %v", asked, err)
+	}
+}
+
+func TestAnExecutionIsStartedOnceUnderItsName(t *testing.T) {
+	var asked string
+	answer := func(string) (int, string) { return 200, `{"executionArn":"x","startDate":1}` }
+	url := server(t, func(action, body string) (int, string) { asked = action + " " + body; return answer(action) })
+	h, err := hour.Parse("2026-11-23T07")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func() error {
+		return executions(url).Start(ctx, "2026-11-23T07-2", hour.Input{Hour: h, N: 2, Options: hour.Options{Force: true}})
+	}
+	if err := start(); err != nil || !strings.Contains(asked, `"name":"2026-11-23T07-2"`) || !strings.Contains(asked, `stateMachine:prod-hour`) ||
+		!strings.Contains(asked, `{\"hour\":\"2026-11-23T07\",\"n\":2,\"options\":{\"force\":true}}`) {
+		t.Errorf("%v, asked %s", err, asked)
+	}
+	answer = func(string) (int, string) { return 400, `{"__type":"ExecutionAlreadyExists","message":"there"}` }
+	if err := start(); fault.NameOf(err) != "Exists" {
+		t.Errorf("another has the name: %v", err)
+	}
+	answer = func(string) (int, string) { return 400, `{"__type":"AccessDeniedException","message":"no"}` }
+	if err := start(); fault.NameOf(err) != "AccessDenied" {
+		t.Errorf("%v", err)
+	}
+	answer = func(string) (int, string) { return 500, `{}` }
+	if err := start(); fault.NameOf(err) != "Unavailable" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAnExecutionThatIsUnknownNeedsNoStop(t *testing.T) {
+	var asked string
+	status, body := 200, `{"stopDate":1}`
+	url := server(t, func(action, sent string) (int, string) { asked = action + " " + sent; return status, body })
+	if err := executions(url).Stop(ctx, "2026-11-23T07-2", "cancelled by hand"); err != nil || !strings.HasPrefix(asked, "StopExecution") ||
+		!strings.Contains(asked, "execution:prod-hour:2026-11-23T07-2") || !strings.Contains(asked, "cancelled by hand") {
+		t.Errorf("%v, asked %s", err, asked)
+	}
+	status, body = 400, `{"__type":"ExecutionDoesNotExist","message":"no"}`
+	if err := executions(url).Stop(ctx, "2026-11-23T07-2", "x"); err != nil {
+		t.Error(err)
+	}
+	status, body = 400, `{"__type":"AccessDeniedException","message":"no"}`
+	if err := executions(url).Stop(ctx, "2026-11-23T07-2", "x"); fault.NameOf(err) != "AccessDenied" {
+		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 	"github.com/aws/smithy-go"
 
@@ -116,4 +117,28 @@ func (s *Stack) Traces() *trace.Remote {
 			return nil
 		}
 	})
+}
+
+// FunctionConfigurations is what Environment needs of *lambda.Client.
+type FunctionConfigurations interface {
+	GetFunctionConfiguration(context.Context, *lambda.GetFunctionConfigurationInput, ...func(*lambda.Options)) (*lambda.GetFunctionConfigurationOutput, error)
+}
+
+// Environment returns the environment of the stack's function of that name, "prepare" say, as it is deployed. Errors are
+// *fault.Unavailable, *fault.AccessDenied, *fault.BadInput (there is no such function) and the context's.
+func (s *Stack) Environment(ctx context.Context, function string) (map[string]string, error) {
+	return environment(ctx, lambda.NewFromConfig(s.config), s.Name+"-"+function)
+}
+
+func environment(ctx context.Context, api FunctionConfigurations, function string) (map[string]string, error) {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	out, err := api.GetFunctionConfiguration(limited, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
+	if err != nil {
+		return nil, classify(ctx, "lambda", "get configuration of "+function, err)
+	}
+	if out.Environment == nil {
+		return map[string]string{}, nil
+	}
+	return out.Environment.Variables, nil
 }

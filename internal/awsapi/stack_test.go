@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
 
 	"penstock/internal/fault"
@@ -65,5 +67,32 @@ func TestAStackThatCannotBeUsedIsSaidToBe(t *testing.T) {
 		if fault.NameOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %s %v", c.name, fault.NameOf(err), err)
 		}
+	}
+}
+
+// functions answers GetFunctionConfiguration.
+type functions map[string]map[string]string
+
+func (f functions) GetFunctionConfiguration(_ context.Context, in *lambda.GetFunctionConfigurationInput, _ ...func(*lambda.Options)) (*lambda.GetFunctionConfigurationOutput, error) {
+	env, ok := f[*in.FunctionName]
+	switch {
+	case !ok:
+		return nil, &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
+	case env == nil:
+		return &lambda.GetFunctionConfigurationOutput{}, nil
+	}
+	return &lambda.GetFunctionConfigurationOutput{Environment: &lambdatypes.EnvironmentResponse{Variables: env}}, nil
+}
+
+func TestAFunctionsEnvironmentIsReadAsItIsDeployed(t *testing.T) {
+	api := functions{"prod-prepare": {"SUBNETS": "a,b"}, "prod-bare": nil}
+	if got, err := environment(context.Background(), api, "prod-prepare"); err != nil || got["SUBNETS"] != "a,b" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := environment(context.Background(), api, "prod-bare"); err != nil || got == nil || len(got) > 0 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := environment(context.Background(), api, "prod-none"); fault.NameOf(err) != "AccessDenied" {
+		t.Error(err)
 	}
 }

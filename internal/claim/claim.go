@@ -60,6 +60,9 @@ func (in *In) UnmarshalJSON(b []byte) error {
 		if err := d.Decode(&in.Options); err != nil {
 			return &fault.BadInput{Detail: fmt.Sprintf("options of hour %s are malformed: %.120s", h, err)}
 		}
+		if err := in.Options.Check(); err != nil {
+			return &fault.BadInput{Detail: fmt.Sprintf("options of hour %s: %s", h, err)}
+		}
 	}
 	return nil
 }

@@ -187,11 +187,15 @@ func TestAnotherStateThanTheDryRunShowedRefusesTheRun(t *testing.T) {
 	w := newWorld(executions{})
 	w.h.Handle(ctx, in(0, "a"))
 	w.fail(t, 1, "a", "StepFailed")
-	shown := ledger.StateHash(must(w.l.Read(ctx, hr)))
+	shown := hour.Expect{State: ledger.Shown(must(w.l.Read(ctx, hr)), hour.Options{}), Revision: strings.Repeat("1", 12), Playbook: strings.Repeat("2", 12)}.String()
 	w.l.Start(ctx, hr, ledger.Start{ID: "rerun", By: ledger.ByRerun, Options: hour.Options{Expect: shown}})
 	wrong := in(2, "b")
-	wrong.Options.Expect = strings.Repeat("0", 64)
+	wrong.Options.Expect = "000000000000" + shown[12:]
 	_, err := w.h.Handle(ctx, wrong)
+	is[*fault.HourChanged](t, err)
+	other := in(2, "b")
+	other.Options = hour.Options{Expect: shown, Force: true} // the dry run was of another run
+	_, err = w.h.Handle(ctx, other)
 	is[*fault.HourChanged](t, err)
 	right := in(2, "b")
 	right.Options.Expect = shown

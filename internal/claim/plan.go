@@ -22,8 +22,12 @@ func planStart(s *ledger.State, in In) (int, *hour.Entry, error) {
 	case s.Holder() != nil:
 		return 0, nil, nil
 	}
-	if hash := ledger.StateHash(s); in.Options.Expect != "" && in.Options.Expect != hash {
-		return 0, nil, &fault.HourChanged{Hour: s.Hour.String(), Detail: fmt.Sprintf("its state is %.12s, expected was %.12s", hash, in.Options.Expect)}
+	want, err := hour.ParseExpect(in.Options.Expect)
+	if err != nil {
+		return 0, nil, &fault.BadInput{Detail: err.Error()}
+	}
+	if changed := hour.Changed("its state", ledger.Shown(s, in.Options), want.State); changed != "" {
+		return 0, nil, &fault.HourChanged{Hour: s.Hour.String(), Detail: changed}
 	}
 	if own != nil {
 		return own.N, nil, nil

@@ -10,10 +10,10 @@ import (
 
 // Summary is a cluster as ListClusters gives it.
 type Summary struct {
-	ID        string
-	Name      string
-	State     string
-	CreatedAt time.Time
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	State     string    `json:"state"`
+	CreatedAt time.Time `json:"createdAt"`
 }
 
 // Lister lists the clusters of the account, in no order, page after page. Clusters created while it lists may be

@@ -50,6 +50,12 @@ func (e *Unavailable) Error() string {
 }
 func (e *Unavailable) Unwrap() error { return e.Err }
 
+// IsUnavailable says whether err is, or wraps, an *Unavailable.
+func IsUnavailable(err error) bool {
+	_, ok := as[*Unavailable](err)
+	return ok
+}
+
 // AccessDenied says that a role lacks a permission. Trying again does not help.
 type AccessDenied struct {
 	Service, Action string

@@ -65,6 +65,7 @@ func (e Processes) Run(ctx context.Context, p Program) error {
 	cmd.Dir, cmd.Env = p.Dir, append(os.Environ(), p.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, p.Stdout, p.Stderr
 	cmd.WaitDelay = killed
+	apart(cmd)
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {

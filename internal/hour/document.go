@@ -112,15 +112,3 @@ type Input struct {
 	N       int     `json:"n,omitempty"` // 0: the next
 	Options Options `json:"options"`
 }
-
-// Options change one run.
-type Options struct {
-	// Force runs the job again although the present revision is published with it.
-	Force bool `json:"force,omitempty"`
-	// AcceptUnproven seals although nothing proves the hour complete any more.
-	AcceptUnproven bool `json:"acceptUnproven,omitempty"`
-	// From is the stage to resume at: "seal" (default), "compact", "cluster" or "publish".
-	From string `json:"from,omitempty"`
-	// Expect is the hash of the hour's state that a dry run showed; another state refuses the run.
-	Expect string `json:"expect,omitempty"`
-}

@@ -54,12 +54,14 @@ type Cluster struct {
 	Number int    `json:"number"` // from 1
 	Name   string `json:"name"`
 	// MaxMinutes is how long the playbook lets it live; ClusterRequested says it.
-	MaxMinutes int     `json:"maxMinutes,omitempty"`
-	ID         string  `json:"id,omitempty"`
-	State      string  `json:"state,omitempty"`   // ClusterEnded: cluster state
-	Verdict    string  `json:"verdict,omitempty"` // ClusterEnded: one of the verdicts below
-	Reason     string  `json:"reason,omitempty"`
-	Minutes    float64 `json:"minutes,omitempty"` // from creation to end
+	MaxMinutes int `json:"maxMinutes,omitempty"`
+	// Result is the prefix of the keys that its steps write; ClusterRequested says it.
+	Result  string  `json:"result,omitempty"`
+	ID      string  `json:"id,omitempty"`
+	State   string  `json:"state,omitempty"`   // ClusterEnded: cluster state
+	Verdict string  `json:"verdict,omitempty"` // ClusterEnded: one of the verdicts below
+	Reason  string  `json:"reason,omitempty"`
+	Minutes float64 `json:"minutes,omitempty"` // from creation to end
 	// NormalizedHours is EMR's own measure of what the cluster used.
 	NormalizedHours int `json:"normalizedHours,omitempty"`
 }

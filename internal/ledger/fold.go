@@ -184,9 +184,9 @@ func (s *State) work(r *Run, e *hour.Entry) bool {
 		if c == nil || c.Ended || c.Name != e.Cluster.Name {
 			return false
 		}
-		limit := c.MaxMinutes
+		asked := c.Cluster
 		c.Cluster, c.Ended = *e.Cluster, true
-		c.MaxMinutes = limit
+		c.MaxMinutes, c.Result = asked.MaxMinutes, asked.Result
 	case hour.EntryPublished:
 		return s.publish(r, e)
 	default:

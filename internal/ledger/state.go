@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -76,6 +77,16 @@ func StateHash(s *State) string {
 		}
 	}
 	return ""
+}
+
+// Shown names what a dry run of a run with those options shows of the ledger: 64 hexadecimal digits.
+func Shown(s *State, o hour.Options) string {
+	o.Expect = ""
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // a plain struct
+	}
+	return hour.SHA256(append(b, StateHash(s)...))
 }
 
 // Own returns run n if execution holds the hour as that run, else *fault.Superseded. A stage calls it before it appends.

@@ -102,7 +102,8 @@ func OpenSession(ctx context.Context, path string, options SessionOptions) (s *S
 	if s.dir, err = datadir.Open(path, datadir.Options{Now: now, NoSync: options.NoSync}); err != nil {
 		return s, err
 	}
-	if s.release, err = s.dir.Lock(options.Holder); err != nil {
+	since := options.Wall().UTC().Format(time.DateTime)
+	if s.release, err = s.dir.Lock(fmt.Sprintf("%s since %s UTC", options.Holder, since)); err != nil {
 		return s, err
 	}
 	if s.runs, err = store.OpenDir(s.dir.Runs(), store.DirOptions{Now: now, NoSync: options.NoSync}); err != nil {
@@ -136,6 +137,9 @@ func (s *Session) Close() error {
 // pipeline makes a pipeline whose clock shows begin; the stream goes on where it was saved.
 func (s *Session) pipeline(begin time.Time, j Job) (*Pipeline, error) {
 	s.clock = clock.NewVirtual(begin)
+	if j.Exec != nil {
+		j.Exec = hadoop.Marked(j.Exec, Mark(s.dir.Path))
+	}
 	options := stream.Options{Now: s.clock.Now, Shards: j.Shards, Seed: j.Seed}
 	if options.Shards == 0 {
 		options.Shards = 2

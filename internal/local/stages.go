@@ -24,8 +24,14 @@ import (
 	"penstock/internal/seal"
 )
 
-// stack is this machine's name among stacks; cluster names carry it.
-const stack = "local"
+// Stack is this machine's name among stacks; cluster names carry it.
+const Stack = "local"
+
+// Site is what this machine gives to each of its clusters.
+func Site() prepare.Site {
+	return prepare.Site{Bucket: HoursBucket, Code: "code", Logs: "logs", ServiceRole: "local", InstanceProfile: "local",
+		SecurityConfiguration: "local"}
+}
 
 // functionName is the name on this machine of the function that a placeholder of the machines stands for.
 func functionName(placeholder string) string { return strings.ToLower(placeholder) }
@@ -33,11 +39,9 @@ func functionName(placeholder string) string { return strings.ToLower(placeholde
 // runStages adds the functions of a run around sealing and compaction.
 func (p *Pipeline) runStages(f map[string]Function, s *seal.Handler) {
 	book := fixed{p.Playbook}
-	site := prepare.Site{Bucket: HoursBucket, Code: "code", Logs: "logs", ServiceRole: "local", InstanceProfile: "local",
-		SecurityConfiguration: "local"}
 	f["claim"] = lambda((&claim.Handler{Ledger: p.Ledger, Executions: p}).Handle)
 	f["recordfailure"] = lambda((&recordfailure.Handler{Ledger: p.Ledger}).Handle)
-	f["prepare"] = lambda((&prepare.Handler{Ledger: p.Ledger, Playbooks: book, Stack: stack, Site: site}).Handle)
+	f["prepare"] = lambda((&prepare.Handler{Ledger: p.Ledger, Playbooks: book, Stack: Stack, Site: Site()}).Handle)
 	f["findcluster"] = lambda((&prepare.Finder{Ledger: p.Ledger, Clusters: clusters{p.EMR}}).Handle)
 	f["judge"] = lambda((&prepare.Judge{Ledger: p.Ledger}).Handle)
 	f["publish"] = lambda((&publish.Handler{Ledger: p.Ledger, Hours: p.Hours, Playbooks: book}).Handle)

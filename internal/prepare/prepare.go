@@ -60,7 +60,7 @@ type Out struct {
 }
 
 // Handle writes the cluster's name into the ledger and renders the request. It may be repeated. Errors are
-// *fault.Superseded, *fault.BadInput (the playbook, or a cluster out of turn), *fault.ClusterFailed when the run has had
+// *fault.Superseded, *fault.HourChanged, *fault.BadInput (the playbook, or a cluster out of turn), *fault.ClusterFailed when the run has had
 // all its clusters, and the ledger's.
 func (h *Handler) Handle(ctx context.Context, in In) (out Out, err error) {
 	ctx, span := trace.Begin(ctx, "prepare")
@@ -91,9 +91,12 @@ func (h *Handler) Handle(ctx context.Context, in In) (out Out, err error) {
 		if err := inTurn(s, r, in); err != nil {
 			return nil, err
 		}
+		if err := expected(s, r, ref); err != nil {
+			return nil, err
+		}
 		return &hour.Entry{
 			ID: fmt.Sprintf("%s/ClusterRequested/%d", in.Execution, in.Cluster), Type: hour.EntryClusterRequested, Run: in.N, Execution: in.Execution,
-			Revision: in.Revision, Playbook: &ref, Cluster: &hour.Cluster{Number: in.Cluster, Name: name, MaxMinutes: book.Cluster.MaxMinutes},
+			Revision: in.Revision, Playbook: &ref, Cluster: &hour.Cluster{Number: in.Cluster, Name: name, MaxMinutes: book.Cluster.MaxMinutes, Result: h.result(book, in)},
 		}, nil
 	})
 	if err != nil {
@@ -114,6 +117,23 @@ func inTurn(s *ledger.State, r *ledger.Run, in In) error {
 		return &fault.BadInput{Detail: fmt.Sprintf("cluster %d of run %d of hour %s is out of turn", in.Cluster, r.N, s.Hour)}
 	}
 	return nil
+}
+
+// expected refuses another playbook than a dry run of the run showed.
+func expected(s *ledger.State, r *ledger.Run, book hour.Ref) error {
+	want, err := hour.ParseExpect(r.Options.Expect)
+	if err != nil {
+		return &fault.BadInput{Detail: err.Error()}
+	}
+	if changed := hour.Changed("its playbook", book.SHA256, want.Playbook); changed != "" {
+		return &fault.HourChanged{Hour: s.Hour.String(), Detail: changed}
+	}
+	return nil
+}
+
+// Request is the RunJobFlow request that Handle would make. It needs the Stack, the Site and the Ledger's Keys only.
+func (h *Handler) Request(book *playbook.Playbook, in In) (playbook.RunJobFlow, error) {
+	return h.render(book, in, hour.ClusterName(h.Stack, in.Hour, in.N, in.Cluster))
 }
 
 func (h *Handler) result(book *playbook.Playbook, in In) string {

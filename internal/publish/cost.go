@@ -11,9 +11,9 @@ import (
 	"penstock/internal/playbook"
 )
 
-// estimate is what the publication cost, by the formula of docs/COST.md: its archive, this run, and its clusters, which
+// Estimate is what a publication costs, by the formula of docs/COST.md: its archive, the run, and its clusters, which
 // are priced as their playbook asks for them. It depends on nothing else, so that the same run gives the same bytes.
-func estimate(p *hour.Publication, clusters int, book *playbook.Playbook) (*hour.Cost, error) {
+func Estimate(p *hour.Publication, clusters int, book *playbook.Playbook) (*hour.Cost, error) {
 	prices, err := cost.List()
 	if err != nil {
 		return nil, fmt.Errorf("estimate cost: %w", err)

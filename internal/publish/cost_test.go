@@ -40,8 +40,8 @@ func TestFleetsCountBySizeAndWeight(t *testing.T) {
 
 func TestAnHourWithoutEventsCostsATrifleAndTheSameAgain(t *testing.T) {
 	p := &hour.Publication{}
-	a, err := estimate(p, 0, nil)
-	b, err2 := estimate(p, 0, nil)
+	a, err := Estimate(p, 0, nil)
+	b, err2 := Estimate(p, 0, nil)
 	if err != nil || err2 != nil || *a != *b || a.Dollars <= 0 || a.Dollars > 0.01 {
 		t.Errorf("%+v, %+v, %v", a, b, err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // assemble makes the publication of what the run has done, without the results. Each part of the seal's plan must be
 // there, with as many events as planned, and the hour's rejects if it has some.
-func assemble(keys hour.Keys, seal *hour.Seal, r *ledger.Run, in In) (*hour.Publication, error) {
+func assemble(keys hour.Keys, seal *hour.Seal, s *ledger.State, r *ledger.Run, in In) (*hour.Publication, error) {
 	p := &hour.Publication{
 		Seal: *r.Seal, Events: seal.Events, RejectN: seal.Rejects, Duplicates: len(seal.Duplicates), Cluster: in.Cluster, Parts: []hour.Part{},
 	}
@@ -57,11 +57,12 @@ func assemble(keys hour.Keys, seal *hour.Seal, r *ledger.Run, in In) (*hour.Publ
 		minutes += c.Minutes
 	}
 	p.Minutes = math.Round(minutes*100) / 100
-	return p, job(keys, p, r, in)
+	return p, job(keys, p, s, r, in)
 }
 
-// job fills in the job and its result, which a cluster of the run must have completed.
-func job(keys hour.Keys, p *hour.Publication, r *ledger.Run, in In) error {
+// job fills in the job and its result, which a cluster of the run must have completed or, for a run that resumes at
+// publish, one of an earlier run of the same revision.
+func job(keys hour.Keys, p *hour.Publication, s *ledger.State, r *ledger.Run, in In) error {
 	bad := func(detail string) error {
 		return &fault.BadInput{Detail: fmt.Sprintf("publish hour %s, revision %s: %s", in.Hour, in.Revision, detail)}
 	}
@@ -72,11 +73,18 @@ func job(keys hour.Keys, p *hour.Publication, r *ledger.Run, in In) error {
 		return nil
 	}
 	k, rest, ok := keys.ParseResultKey(in.Result)
-	if !ok || rest != "" || k.Hour != in.Hour || k.Revision != in.Revision || k.Run != in.N || k.Cluster != in.Cluster {
+	if !ok || rest != "" || k.Hour != in.Hour || k.Revision != in.Revision || k.Cluster != in.Cluster {
 		return bad(fmt.Sprintf("%.200q is not where its cluster %d writes", in.Result, in.Cluster))
 	}
-	if c := r.Cluster(in.Cluster); c == nil || !c.Ended || c.Verdict != hour.VerdictCompleted {
-		return bad(fmt.Sprintf("its cluster %d was not judged complete", in.Cluster))
+	of := r
+	if r.Options.From == hour.FromPublish && k.Run < r.N {
+		of = s.Run(k.Run)
+	}
+	if of == nil || of.N != k.Run || of.Revision != in.Revision {
+		return bad(fmt.Sprintf("%.200q is not its cluster's", in.Result))
+	}
+	if c := of.Cluster(in.Cluster); c == nil || !c.Ended || c.Verdict != hour.VerdictCompleted {
+		return bad(fmt.Sprintf("cluster %d of run %d was not judged complete", in.Cluster, of.N))
 	}
 	p.Job, p.Result = k.Job, in.Result
 	return nil

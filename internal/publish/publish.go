@@ -113,7 +113,7 @@ func (h *Handler) publish(ctx context.Context, s *ledger.State, in In) (*ledger.
 	if err != nil {
 		return nil, err
 	}
-	p, err := assemble(h.Ledger.Keys, seal, r, in)
+	p, err := assemble(h.Ledger.Keys, seal, s, r, in)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (h *Handler) publish(ctx context.Context, s *ledger.State, in In) (*ledger.
 			return nil, err
 		}
 	}
-	if p.Cost, err = estimate(p, len(r.Clusters), book); err != nil {
+	if p.Cost, err = Estimate(p, len(r.Clusters), book); err != nil {
 		return nil, err
 	}
 	return h.Ledger.Append(ctx, in.Hour, func(s *ledger.State) (*hour.Entry, error) {

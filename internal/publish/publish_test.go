@@ -297,3 +297,42 @@ func TestALatePublisherDoesNotLowerTheManifest(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+func TestARunThatResumesPublishesTheResultOfAnEarlierOne(t *testing.T) {
+	again := func(from string) *world {
+		w := newWorld(t)
+		s := must(w.l.Read(ctx, hr))
+		w.append(&hour.Entry{ID: "f1", Type: hour.EntryFailed, Run: 1, Execution: "a", Error: "ResultMismatch"})
+		w.append(&hour.Entry{ID: "start2", Type: hour.EntryStarted, Run: 2, Options: &hour.Options{From: from}})
+		w.append(&hour.Entry{ID: "bc", Type: hour.EntryClaimed, Run: 2, Execution: "b"})
+		r := s.Run(1)
+		w.append(&hour.Entry{ID: "bs", Type: hour.EntrySealed, Run: 2, Execution: "b", Revision: r.Revision, Seal: r.Seal})
+		for i, p := range r.Parts {
+			e := &hour.Entry{ID: fmt.Sprint("bp", i), Type: hour.EntryCompacted, Run: 2, Execution: "b", Revision: r.Revision, Part: &p}
+			if i == 0 {
+				e.Rejects = r.Rejects
+			}
+			w.append(e)
+		}
+		return w
+	}
+	in := func(w *world, cluster int) publish.In {
+		return publish.In{Hour: hr, N: 2, Execution: "b", Revision: w.rev, Cluster: cluster, Result: w.result}
+	}
+	w := again(hour.FromPublish)
+	must(w.h.Handle(ctx, in(w, 2)))
+	m, _, err := w.l.ReadManifest(ctx, hr)
+	if err != nil || m.Run != 2 || m.Result != w.result || m.Cluster != 2 || m.Minutes != 0 || len(m.Results) != 2 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	w = again(hour.FromCluster) // one that was to have a cluster of its own
+	_, err = w.h.Handle(ctx, in(w, 2))
+	is[*fault.BadInput](t, err)
+	w = again(hour.FromPublish)
+	w.result = keys.ResultPrefix(hour.ResultKey{Job: "video", Hour: hr, Revision: w.rev, Run: 1, Cluster: 1}) // it failed
+	_, err = w.h.Handle(ctx, in(w, 1))
+	is[*fault.BadInput](t, err)
+	w.result = keys.ResultPrefix(hour.ResultKey{Job: "video", Hour: hr, Revision: w.rev, Run: 3, Cluster: 2}) // no such run
+	_, err = w.h.Handle(ctx, in(w, 2))
+	is[*fault.BadInput](t, err)
+}

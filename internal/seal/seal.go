@@ -28,6 +28,7 @@ type Archive interface {
 
 // Hours is what sealing needs of the hours bucket.
 type Hours interface {
+	List(ctx context.Context, prefix string) iter.Seq2[store.Object, error]
 	Get(ctx context.Context, key string, max int64) ([]byte, store.Object, error)
 	Create(ctx context.Context, key string, data []byte) (store.Object, error)
 }
@@ -92,6 +93,9 @@ type Out struct {
 	Unchanged bool `json:"unchanged"`
 	// Cursor goes into the next call while the hour is not complete.
 	Cursor Cursor `json:"cursor"`
+	// Cluster and Result are those of an earlier run whose result is to be published; 0 and "" if the run makes its own.
+	Cluster int    `json:"cluster"`
+	Result  string `json:"result"`
 }
 
 // Handle seals the hour if it is complete. Errors are types of package fault.
@@ -131,6 +135,9 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	published, err := h.published(ctx, state)
 	if err != nil {
 		return Out{}, err
+	}
+	if in.Options.Resumes() {
+		return h.resume(ctx, in, state, published)
 	}
 	before, err := h.committed(ctx, in.Hour, nil)
 	if err != nil {
@@ -220,6 +227,9 @@ func unheld(p *hour.Piece) string {
 
 // write creates the seal and tells the ledger. A seal of the same revision that stands already stays: it says the same.
 func (h *Handler) write(ctx context.Context, in In, published, s *hour.Seal) (Out, error) {
+	if err := expected(in, s.Revision); err != nil {
+		return Out{}, err
+	}
 	key := h.Keys.SealKey(in.Hour, s.Revision)
 	data := hour.Encode(s)
 	_, err := h.Hours.Create(ctx, key, data)
@@ -234,15 +244,43 @@ func (h *Handler) write(ctx context.Context, in In, published, s *hour.Seal) (Ou
 	} else if err != nil {
 		return Out{}, err
 	}
-	out := Out{Complete: true, Revision: s.Revision, Parts: len(s.Parts), Events: s.Events}
-	out.Unchanged = published != nil && published.Revision == s.Revision && !in.Options.Force
-	_, err = h.Ledger.Append(ctx, in.Hour, func(st *ledger.State) (*hour.Entry, error) {
-		id := fmt.Sprintf("%s/Seal/%s", in.Execution, s.Revision)
+	out := outOf(in, published, s)
+	if err := h.tell(ctx, in, hour.Ref{Key: key, SHA256: hour.SHA256(data)}, out); err != nil {
+		return Out{}, err
+	}
+	return out, nil
+}
+
+// expected refuses another revision than a dry run showed.
+func expected(in In, revision string) error {
+	want, err := hour.ParseExpect(in.Options.Expect)
+	if err != nil {
+		return &fault.BadInput{Detail: err.Error()}
+	}
+	if changed := hour.Changed("its revision", revision, want.Revision); changed != "" {
+		return &fault.HourChanged{Hour: in.Hour.String(), Detail: changed}
+	}
+	return nil
+}
+
+// outOf is the answer of a run that seals s.
+func outOf(in In, published, s *hour.Seal) Out {
+	return Out{Complete: true, Revision: s.Revision, Parts: len(s.Parts), Events: s.Events,
+		Unchanged: published != nil && published.Revision == s.Revision && !in.Options.Force}
+}
+
+// tell appends Sealed, or Ended if the hour is unchanged.
+func (h *Handler) tell(ctx context.Context, in In, seal hour.Ref, out Out) error {
+	if err := expected(in, out.Revision); err != nil {
+		return err
+	}
+	_, err := h.Ledger.Append(ctx, in.Hour, func(st *ledger.State) (*hour.Entry, error) {
+		id := fmt.Sprintf("%s/Seal/%s", in.Execution, out.Revision)
 		e := &hour.Entry{ID: id, Type: hour.EntrySealed, Run: in.N, Execution: in.Execution,
-			Revision: s.Revision, Seal: &hour.Ref{Key: key, SHA256: hour.SHA256(data)}}
+			Revision: out.Revision, Seal: &seal}
 		if out.Unchanged {
 			e = &hour.Entry{ID: id, Type: hour.EntryEnded, Run: in.N, Execution: in.Execution,
-				Revision: s.Revision, Status: "SUCCEEDED", Cause: "the hour is unchanged since it was published"}
+				Revision: out.Revision, Status: "SUCCEEDED", Cause: "the hour is unchanged since it was published"}
 		}
 		if st.Has(id) {
 			return nil, nil
@@ -252,10 +290,7 @@ func (h *Handler) write(ctx context.Context, in In, published, s *hour.Seal) (Ou
 		}
 		return e, nil
 	})
-	if err != nil {
-		return Out{}, err
-	}
-	return out, nil
+	return err
 }
 
 // published reads the seal of the published revision, nil if none is.

@@ -76,7 +76,8 @@ func (c *check) field() string {
 	if c.Playbook == nil || c.Playbook.Check == nil || c.Playbook.Name != c.published.Job || c.state == nil || c.state.Published() == nil {
 		return ""
 	}
-	run := c.state.Published().Run
+	k, _, _ := c.Keys.ParseResultKey(c.published.Result)
+	run := k.Run // an earlier one's, if the run that published resumed there
 	for i := range c.state.Entries {
 		e := &c.state.Entries[i]
 		if e.Type == hour.EntryClusterRequested && e.Run == run && e.Cluster != nil && e.Cluster.Number == c.published.Cluster && e.Playbook != nil {

@@ -383,7 +383,7 @@ func TestThePartIsMadeAgainByARunByForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Rerun(context.Background(), w.hour, hour.Options{Force: true}, local.Job{Playbook: book(t), Exec: hadoop.InProcess{}, Seed: 1, Wall: time.Now})
+	_, _, err = s.Rerun(context.Background(), w.hour, hour.Options{Force: true}, local.Job{Playbook: book(t), Exec: hadoop.InProcess{}, Seed: 1, Wall: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package hadoop
+
+import "os/exec"
+
+func apart(*exec.Cmd) {}

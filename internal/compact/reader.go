@@ -45,6 +45,8 @@ type reader struct {
 	kind   kind
 	want   int // events or rejects in all
 
+	repaired func(p *hour.Piece) [][2]int // rejects that repairs make good
+
 	next   int // piece to fetch next
 	out    bytes.Buffer
 	join   *bzip2.Joiner
@@ -58,7 +60,7 @@ type reader struct {
 }
 
 func (h *Handler) newReader(ctx context.Context, pieces []hour.Piece, k kind, want int) *reader {
-	r := &reader{h: h, ctx: ctx, pieces: pieces, kind: k, want: want, hash: sha256.New()}
+	r := &reader{h: h, ctx: ctx, pieces: pieces, kind: k, want: want, hash: sha256.New(), repaired: hour.Repaired(pieces)}
 	r.join = bzip2.NewJoiner(&r.out)
 	r.join.Procs = h.Procs
 	return r
@@ -170,14 +172,23 @@ func (r *reader) fetch(ctx context.Context, s *source) error {
 	if int64(len(s.data)) != s.file.Size || hour.SHA256(s.data) != s.file.SHA256 {
 		return &fault.Corrupt{Key: s.file.Key, Detail: "not the bytes that its index names"}
 	}
-	if !s.piece.Whole() {
-		s.keep, err = r.keep(ctx, s.piece)
-	}
+	s.keep, err = r.keep(ctx, s.piece)
 	return err
 }
 
-// keep turns the rows taken from a batch into runs of lines of its object.
+// keep works out which lines of its object a piece takes, nil for all: those of the records taken, without rejects that
+// the hour's repairs make good.
 func (r *reader) keep(ctx context.Context, p *hour.Piece) ([][2]int, error) {
+	var repaired [][2]int
+	if r.kind == rejects {
+		repaired = r.repaired(p)
+	}
+	if p.Whole() {
+		if repaired == nil {
+			return nil, nil
+		}
+		return hour.Without([][2]int{{0, p.Rejects + hour.Count(repaired)}}, repaired), nil
+	}
 	data, _, err := r.h.Archive.Get(ctx, p.Index.Key, hour.MaxDocument)
 	if err != nil {
 		return nil, err
@@ -193,30 +204,11 @@ func (r *reader) keep(ctx context.Context, p *hour.Piece) ([][2]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	keep := [][2]int{}
-	line, take := 0, p.Take
-	for i, row := range rows {
-		e, j, err := row.Kind.Counts()
-		if err != nil {
-			return nil, err
-		}
-		n := e
-		if r.kind == rejects {
-			n = j
-		}
-		for len(take) > 0 && i >= take[0][1] {
-			take = take[1:]
-		}
-		if n > 0 && len(take) > 0 && i >= take[0][0] {
-			if k := len(keep) - 1; k >= 0 && keep[k][1] == line {
-				keep[k][1] += n
-			} else {
-				keep = append(keep, [2]int{line, line + n})
-			}
-		}
-		line += n
+	lines, err := hour.Lines(rows, p.Take, r.kind == rejects)
+	if err != nil || repaired == nil {
+		return lines, err
 	}
-	return keep, nil
+	return hour.Without(lines, repaired), nil
 }
 
 // add joins one object. It is pure but for the reader's own state.

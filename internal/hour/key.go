@@ -93,7 +93,8 @@ func (k Keys) RejectsKey(d DataKey) string {
 // IndexKey is the key of the document that commits a batch.
 func (k Keys) IndexKey(s Span) string { return k.marked(s.Hour) + s.String() + ".index" }
 
-// RepairKey is the key of a repair's index: rejects of a batch that a changed format made good.
+// RepairKey is the key of a repair: the document that commits events which rejects of a batch have become. Its count is
+// that of the events, its hash the first 12 hex digits of its RecordsHash.
 func (k Keys) RepairKey(d DataKey) string {
 	return fmt.Sprintf("%s%s.%d.%s.repair", k.marked(d.Hour), d.Span, d.Count, d.Hash)
 }

@@ -27,17 +27,12 @@ type Piece struct {
 	RejectsFile *File    `json:"rejectsFile,omitempty"` // likewise
 	// Take lists the records taken, as [from, to) by place in the index; absent: all.
 	Take    [][2]int `json:"take,omitempty"`
-	Events  int      `json:"events"` // taken
-	Rejects int      `json:"rejects"`
-	Bytes   int64    `json:"bytes"` // of the whole object's events, line feeds included
-	// Repairs lists the sub-records that a repair makes good; its object holds them in this order.
-	Repairs []RecordRef `json:"repairs,omitempty"`
-}
-
-// RecordRef names an event: (shard, sequence, sub-index).
-type RecordRef struct {
-	Sequence Sequence `json:"sequence"`
-	Sub      int      `json:"sub"`
+	Events  int      `json:"events"`  // taken
+	Rejects int      `json:"rejects"` // taken, without those that repair pieces make good
+	Bytes   int64    `json:"bytes"`   // of the whole object's events, line feeds included
+	// Repairs lists, of a repair, which rejects of the batch first to last it makes good, as [from, to) by line of the
+	// batch's rejects; its object holds what they became in this order.
+	Repairs [][2]int `json:"repairs,omitempty"`
 }
 
 // Whole says whether all records of the batch are taken.

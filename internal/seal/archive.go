@@ -9,6 +9,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
+	"penstock/internal/ledger"
 	"penstock/internal/store"
 	"penstock/internal/stream"
 
@@ -19,57 +20,73 @@ import (
 // have left the stream unseen.
 const lateArchive = 5 * 24 * time.Hour
 
-// committed lists what the archive has committed of an hour. Indexes that known holds are not read again: they are
-// written once.
+// committed lists what the archive has committed of an hour. Indexes and repairs that known holds are not read again:
+// they are written once.
 //
 // Objects are listed after indexes because they are written before them: of a batch that is committed meanwhile both
 // are seen, or neither. Of rejects, which lie among the indexes, one may be missed, and is then looked up.
-func (h *Handler) committed(ctx context.Context, hr hour.Hour, known []Batch) ([]Batch, error) {
-	before := map[string]Batch{}
-	for _, b := range known {
-		before[b.Ref.Key] = b
+func (h *Handler) committed(ctx context.Context, hr hour.Hour, known Archived) (have Archived, err error) {
+	batches, repairs := map[string]Batch{}, map[string]Repair{}
+	for _, b := range known.Batches {
+		batches[b.Ref.Key] = b
+	}
+	for _, r := range known.Repairs {
+		repairs[r.Ref.Key] = r
 	}
 	etags := map[string]string{}
-	var indexes []store.Object
 	for _, prefix := range []string{h.Keys.HourPrefix(hr), h.Keys.DataPrefix(hr)} {
 		for o, err := range h.Archive.List(ctx, prefix) {
 			if err != nil {
-				return nil, err
+				return Archived{}, err
 			}
 			if _, ok := h.Keys.ParseIndexKey(o.Key); ok {
-				indexes = append(indexes, o)
+				have.Batches = append(have.Batches, Batch{Ref: hour.Ref{Key: o.Key}, etag: o.ETag})
+			} else if _, ok := h.Keys.ParseRepairKey(o.Key); ok {
+				have.Repairs = append(have.Repairs, Repair{Ref: hour.Ref{Key: o.Key}, etag: o.ETag})
 			} else {
 				etags[o.Key] = o.ETag
 			}
 		}
 	}
-	batches := make([]Batch, len(indexes))
-	err := h.each(ctx, len(indexes), func(ctx context.Context, i int) (err error) {
-		b, ok := before[indexes[i].Key]
-		if !ok || b.etag != indexes[i].ETag {
-			b = Batch{etag: indexes[i].ETag}
-			if b.Index, b.Ref, err = h.index(ctx, indexes[i].Key); err != nil {
-				return err
-			}
+	err = h.each(ctx, len(have.Batches), func(ctx context.Context, i int) (err error) {
+		b := &have.Batches[i]
+		if before, ok := batches[b.Ref.Key]; ok && before.etag == b.etag {
+			*b = before
+			return nil
 		}
-		batches[i] = b
-		return nil
+		b.Index, b.Ref, err = h.index(ctx, b.Ref.Key)
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return Archived{}, err
 	}
-	for i := range batches {
-		b := &batches[i]
+	err = h.each(ctx, len(have.Repairs), func(ctx context.Context, i int) (err error) {
+		r := &have.Repairs[i]
+		if before, ok := repairs[r.Ref.Key]; ok && before.etag == r.etag {
+			*r = before
+			return nil
+		}
+		r.Doc, r.Ref, err = h.readRepair(ctx, r.Ref.Key)
+		return err
+	})
+	if err != nil {
+		return Archived{}, err
+	}
+	for i := range have.Batches {
+		b := &have.Batches[i]
 		if x := b.Index; x.Object != nil {
 			b.ObjectETag = etags[x.Object.Key]
 		}
 		if x := b.Index; x.RejectsFile != nil {
 			if b.RejectsETag, err = h.etag(ctx, etags, x.RejectsFile.Key); err != nil {
-				return nil, err
+				return Archived{}, err
 			}
 		}
 	}
-	return batches, nil
+	for i := range have.Repairs {
+		have.Repairs[i].ObjectETag = etags[have.Repairs[i].Doc.Object.Key]
+	}
+	return have, nil
 }
 
 // etag returns the version of an object that was listed, or is now; "" if there is none.
@@ -111,6 +128,15 @@ func (h *Handler) index(ctx context.Context, key string) (*hour.Index, hour.Ref,
 	}
 	x, err := h.Keys.DecodeIndex(key, data)
 	return x, hour.Ref{Key: key, SHA256: hour.SHA256(data)}, err
+}
+
+func (h *Handler) readRepair(ctx context.Context, key string) (*hour.Repair, hour.Ref, error) {
+	data, _, err := h.Archive.Get(ctx, key, hour.MaxDocument)
+	if err != nil {
+		return nil, hour.Ref{}, err
+	}
+	r, err := h.Keys.DecodeRepair(key, data)
+	return r, hour.Ref{Key: key, SHA256: hour.SHA256(data)}, err
 }
 
 func coverageOf(batches []Batch) map[string]coverage {
@@ -224,25 +250,66 @@ func (h *Handler) mapping(ctx context.Context, hr hour.Hour) (*hour.Mapping, boo
 	return &m, m.Start != stream.TrimHorizon, nil
 }
 
-// Adds says whether batches that came after a published seal add anything to it. The due stage asks it before it
-// starts a run for late data.
-func (h *Handler) Adds(ctx context.Context, hr hour.Hour, published *hour.Seal, newIndexKeys []string) (bool, error) {
-	var batches []Batch
-	for _, key := range newIndexKeys {
+// Adds says whether batches and repairs that came after a published seal add anything to it, given by the keys of their
+// indexes and of the repairs. The due stage asks it before it starts a run for late data.
+func (h *Handler) Adds(ctx context.Context, hr hour.Hour, published *hour.Seal, newKeys []string) (bool, error) {
+	var have Archived
+	for _, key := range newKeys {
+		if d, ok := h.Keys.ParseRepairKey(key); ok && d.Hour == hr { // what it is worth depends on the batches
+			all, err := h.committed(ctx, hr, Archived{})
+			if err != nil {
+				return false, err
+			}
+			return addsTo(published, all)
+		}
 		if s, ok := h.Keys.ParseIndexKey(key); !ok || s.Hour != hr {
-			return false, &fault.BadInput{Detail: "not an index of the hour: " + key}
+			return false, &fault.BadInput{Detail: "not an index or a repair of the hour: " + key}
 		}
 		x, ref, err := h.index(ctx, key)
 		if err != nil {
 			return false, err
 		}
-		batches = append(batches, Batch{Index: x, Ref: ref})
+		have.Batches = append(have.Batches, Batch{Index: x, Ref: ref})
 	}
-	sel, err := Select(published, batches)
+	return addsTo(published, have)
+}
+
+func addsTo(published *hour.Seal, have Archived) (bool, error) {
+	sel, err := Select(published, have)
 	if err != nil {
 		return false, err
 	}
 	return len(sel.Pieces) > len(published.Pieces), nil
+}
+
+// Sighting is what a seal that was made now would say of an hour, without proof.
+type Sighting struct {
+	State     *ledger.State
+	Published *hour.Seal // nil: none is
+	Archived
+	*Selection
+}
+
+// News says whether the selection is more than what is published.
+func (s *Sighting) News() bool {
+	return s.Published == nil || len(s.Selection.Pieces) > len(s.Published.Pieces)
+}
+
+// Look finds out what a seal that was made now would select. It needs Archive, Ledger and Keys only.
+func (h *Handler) Look(ctx context.Context, hr hour.Hour) (*Sighting, error) {
+	state, err := h.Ledger.Read(ctx, hr)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sighting{State: state}
+	if s.Published, err = h.published(ctx, state); err != nil {
+		return nil, err
+	}
+	if s.Archived, err = h.committed(ctx, hr, Archived{}); err != nil {
+		return nil, err
+	}
+	s.Selection, err = Select(s.Published, s.Archived)
+	return s, err
 }
 
 var _ Archive = store.Store(nil)

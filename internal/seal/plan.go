@@ -19,6 +19,30 @@ type Batch struct {
 	etag string // the index's version
 }
 
+// Repair is a committed repair as it lies in the archive.
+type Repair struct {
+	Doc        *hour.Repair
+	Ref        hour.Ref
+	ObjectETag string
+
+	etag string // the document's version
+}
+
+// Archived is what the archive has committed of an hour.
+type Archived struct {
+	Batches []Batch
+	Repairs []Repair
+}
+
+// Covers says whether a record of the hour is archived.
+func (a *Archived) Covers() func(shard string, s hour.Sequence) bool {
+	covered := coverageOf(a.Batches)
+	return func(shard string, s hour.Sequence) bool {
+		_, ok := covered[shard].find(s)
+		return ok
+	}
+}
+
 // span is a run of sequence numbers that is taken already.
 type span struct{ first, last hour.Sequence }
 
@@ -49,7 +73,7 @@ func (c coverage) add(n span) coverage {
 // Selection is which records of which batches are an hour.
 type Selection struct {
 	Pieces     []hour.Piece
-	Duplicates []string // index keys of batches that add nothing, sorted
+	Duplicates []string // keys of indexes and repairs that add nothing, sorted
 	Events     int
 	Rejects    int
 	Bytes      int64
@@ -57,8 +81,8 @@ type Selection struct {
 
 // Select decides which records are the hour. The published seal's pieces come first, as they are and in their order;
 // further batches, sorted by shard and first sequence number, add the records that are not covered yet: all, some, or
-// none. Taking from a batch in part needs its rows; a corrupt index is an error.
-func Select(published *hour.Seal, batches []Batch) (*Selection, error) {
+// none. Repairs come after them: see repair. Taking from a batch in part needs its rows; a corrupt index is an error.
+func Select(published *hour.Seal, have Archived) (*Selection, error) {
 	s := &Selection{Pieces: []hour.Piece{}}
 	covered := map[string]coverage{}
 	known := map[string]bool{}
@@ -71,7 +95,7 @@ func Select(published *hour.Seal, batches []Batch) (*Selection, error) {
 			}
 		}
 	}
-	sorted := slices.Clone(batches)
+	sorted := slices.Clone(have.Batches)
 	slices.SortFunc(sorted, func(a, b Batch) int {
 		if c := strings.Compare(a.Index.Shard, b.Index.Shard); c != 0 {
 			return c
@@ -106,8 +130,84 @@ func Select(published *hour.Seal, batches []Batch) (*Selection, error) {
 		s.add(p)
 		covered[x.Shard] = covered[x.Shard].add(span{x.First, x.Last})
 	}
+	if err := s.repair(known, have); err != nil {
+		return nil, err
+	}
 	slices.Sort(s.Duplicates)
 	return s, nil
+}
+
+// repair adds the repairs that are not known, in the order of their keys, and takes what they make good from the rejects
+// of their batches. A repair counts whole or not at all: only if every reject that it names is taken from its batch, and
+// no repair before it names one of them. So a reject becomes events once at most, whoever wrote repairs at the same time;
+// what a repair that does not count would have added is still a reject, which the next replay finds.
+func (s *Selection) repair(known map[string]bool, have Archived) error {
+	sorted := slices.Clone(have.Repairs)
+	slices.SortFunc(sorted, func(a, b Repair) int { return strings.Compare(a.Ref.Key, b.Ref.Key) })
+	type share struct {
+		piece    int
+		repaired [][2]int // of its batch's rejects
+	}
+	shares := map[hour.Ref]*share{} // of the range pieces, by their index
+	indexes := map[hour.Ref]*hour.Index{}
+	before := hour.Repaired(s.Pieces)
+	for i := range s.Pieces {
+		if p := &s.Pieces[i]; p.Kind == hour.PieceRange {
+			shares[p.Index] = &share{i, before(p)}
+		}
+	}
+	for _, b := range have.Batches {
+		indexes[b.Ref] = b.Index
+	}
+	for _, r := range sorted {
+		if known[r.Ref.Key] {
+			continue
+		}
+		d := r.Doc
+		of := shares[d.Index]
+		if of == nil {
+			s.Duplicates = append(s.Duplicates, r.Ref.Key)
+			continue
+		}
+		left, err := RejectsLeft(&s.Pieces[of.piece], indexes[d.Index], of.repaired)
+		if err != nil {
+			return fmt.Errorf("select repair %s: %w", r.Ref.Key, err)
+		}
+		if len(hour.Without(d.Repairs, left)) > 0 {
+			s.Duplicates = append(s.Duplicates, r.Ref.Key)
+			continue
+		}
+		n := hour.Count(d.Repairs)
+		of.repaired = hour.Union(of.repaired, d.Repairs)
+		s.Pieces[of.piece].Rejects -= n
+		s.Rejects -= n
+		s.add(hour.Piece{Kind: hour.PieceRepair, Shard: d.Shard, First: d.First, Last: d.Last, Index: r.Ref, RecordsHash: d.RecordsHash,
+			Object: sealed(d.Object, r.ObjectETag), Events: d.Events, Bytes: d.Bytes, Repairs: d.Repairs})
+	}
+	return nil
+}
+
+// RejectsLeft returns which rejects of its batch a range piece takes that are not repaired, all by their place in the
+// batch's rejects. Without the batch's index, which the archive has lost, it is guessed that all are left: such a
+// selection is never sealed.
+func RejectsLeft(p *hour.Piece, x *hour.Index, repaired [][2]int) ([][2]int, error) {
+	left := [][2]int{{0, hour.MaxSubRecords}}
+	switch {
+	case x == nil:
+	case x.Rejects == 0:
+		return nil, nil
+	case p.Whole():
+		left = [][2]int{{0, x.Rejects}}
+	default:
+		rows, err := x.Rows()
+		if err != nil {
+			return nil, err
+		}
+		if left, err = hour.Lines(rows, p.Take, true); err != nil {
+			return nil, err
+		}
+	}
+	return hour.Without(left, repaired), nil
 }
 
 func (s *Selection) add(p hour.Piece) {
@@ -171,26 +271,26 @@ func uncovered(c coverage, x *hour.Index) (*taking, error) {
 	return t, nil
 }
 
-// Missing names a piece of the published seal whose batch is no longer in the archive, or "".
-func Missing(published *hour.Seal, batches []Batch) string {
+// Missing names an index, a repair or an object of the published seal that is no longer in the archive, or "".
+func Missing(published *hour.Seal, have Archived) string {
 	if published == nil {
 		return ""
 	}
-	have := map[string]Batch{}
-	for _, b := range batches {
-		have[b.Ref.Key] = b
+	etags := map[string][2]string{} // of object and rejects, by key of the index or repair
+	for _, b := range have.Batches {
+		etags[b.Ref.Key] = [2]string{b.ObjectETag, b.RejectsETag}
+	}
+	for _, r := range have.Repairs {
+		etags[r.Ref.Key] = [2]string{r.ObjectETag}
 	}
 	for _, p := range published.Pieces {
-		b, ok := have[p.Index.Key]
-		if p.Kind == hour.PieceRepair && ok {
-			continue
-		}
+		stand, ok := etags[p.Index.Key]
 		switch {
 		case !ok:
 			return p.Index.Key
-		case p.Object != nil && b.ObjectETag == "":
+		case p.Object != nil && stand[0] == "":
 			return p.Object.Key
-		case p.RejectsFile != nil && b.RejectsETag == "":
+		case p.RejectsFile != nil && stand[1] == "":
 			return p.RejectsFile.Key
 		}
 	}

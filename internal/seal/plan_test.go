@@ -84,7 +84,7 @@ func sequence(n int) hour.Sequence { return hour.Sequence(fmt.Sprint(1000 + n)) 
 // published is the seal of a selection.
 func published(t testing.TB, before *hour.Seal, batches ...Batch) *hour.Seal {
 	t.Helper()
-	s, err := Select(before, batches)
+	s, err := Select(before, Archived{Batches: batches})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestSelect(t *testing.T) {
 				before = published(t, nil, list(c.published)...)
 			}
 			batches := list(c.batches)
-			s, err := Select(before, batches)
+			s, err := Select(before, Archived{Batches: batches})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +173,7 @@ func TestSelect(t *testing.T) {
 				t.Error("the published pieces are changed")
 			}
 			slices.Reverse(batches)
-			if again, err := Select(before, batches); err != nil || !reflect.DeepEqual(again, s) {
+			if again, err := Select(before, Archived{Batches: batches}); err != nil || !reflect.DeepEqual(again, s) {
 				t.Errorf("in another order: %s, %v", words(again), err)
 			}
 			counted(t, s)
@@ -235,7 +235,7 @@ func TestAHarmlessRedeliveryGivesTheSameRevision(t *testing.T) {
 
 func TestSelectKeepsTheVersionThatWasListed(t *testing.T) {
 	b := batch(t, "a", 1, 9)
-	s, err := Select(nil, []Batch{b})
+	s, err := Select(nil, Archived{Batches: []Batch{b}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,14 +251,14 @@ func TestSelectKeepsTheVersionThatWasListed(t *testing.T) {
 func TestACorruptIndexIsAnErrorWhereItsRowsAreNeeded(t *testing.T) {
 	broken := batch(t, "a", 4, 9)
 	broken.Index.Columns = "AAAA"
-	_, err := Select(nil, []Batch{batch(t, "a", 1, 5), broken})
+	_, err := Select(nil, Archived{Batches: []Batch{batch(t, "a", 1, 5), broken}})
 	var corrupt *fault.Corrupt
 	if !errors.As(err, &corrupt) || !strings.Contains(err.Error(), broken.Ref.Key) {
 		t.Errorf("got %v, want a *fault.Corrupt that names %s", err, broken.Ref.Key)
 	}
 	other := batch(t, "a", 4, 9)
 	other.Index.Events++
-	if _, err := Select(nil, []Batch{batch(t, "a", 1, 5), other}); !errors.As(err, &corrupt) {
+	if _, err := Select(nil, Archived{Batches: []Batch{batch(t, "a", 1, 5), other}}); !errors.As(err, &corrupt) {
 		t.Errorf("counts that are not those of the rows: %v", err)
 	}
 }
@@ -283,7 +283,7 @@ func TestMissing(t *testing.T) {
 		"rejects are missing":                            {s, without(func(b *Batch) { b.RejectsETag = "" }), b.Index.RejectsFile.Key},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Missing(c.published, c.batches); got != c.want {
+			if got := Missing(c.published, Archived{Batches: c.batches}); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

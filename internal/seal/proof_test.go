@@ -2,6 +2,7 @@ package seal_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -250,6 +251,24 @@ func TestBeyondRetentionNothingIsProven(t *testing.T) {
 		if s := w.standing(hr, out.Revision); proofs(s) != "none" || s.Mapping == nil {
 			t.Errorf("%s, %v", proofs(s), s.Mapping)
 		}
+	}
+}
+
+func TestWhatWasProvenStaysSoBeyondRetention(t *testing.T) {
+	w := newWorld(t, func(o *stream.Options) { o.Retention = 24 * time.Hour })
+	w.at(0).put("1", "2", "3")
+	w.at(time.Hour + margin).put("4")
+	all := w.recordsFrom(stream.Start{Type: stream.TrimHorizon})
+	w.take(shard0, 1)
+	w.giveUp(shard0, 1)
+	w.takeAll()
+	in, first := w.at(afterHour).seal(hr, hour.Options{})
+	w.publish(in)
+	w.mapping.ID = "m2"
+	w.at(48*time.Hour).replay(shard0, all[1:2])
+	_, s := w.seal(hr, hour.Options{})
+	if s.Events != 3 || s.Lost != nil || s.Proof != first.Proof || !reflect.DeepEqual(s.Shards, first.Shards) || *s.Mapping != *first.Mapping {
+		t.Errorf("%+v after %+v", s, first)
 	}
 }
 

@@ -202,11 +202,11 @@ func (h *Handler) Preview(ctx context.Context, state *ledger.State, options hour
 		}
 		return &Preview{Seal: r.Seal, Reused: r, Unchanged: outOf(in, published, r.Seal).Unchanged}, nil
 	}
-	batches, err := h.committed(ctx, state.Hour, nil)
+	have, err := h.committed(ctx, state.Hour, Archived{})
 	if err != nil {
 		return nil, err
 	}
-	s, err := h.stated(published, batches)
+	s, err := h.stated(published, have)
 	if err != nil {
 		return nil, err
 	}

@@ -139,7 +139,7 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if in.Options.Resumes() {
 		return h.resume(ctx, in, state, published)
 	}
-	before, err := h.committed(ctx, in.Hour, nil)
+	before, err := h.committed(ctx, in.Hour, Archived{})
 	if err != nil {
 		return Out{}, err
 	}
@@ -147,13 +147,19 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	shards, err := h.archivedShards(ctx, in.Hour, before)
+	shards, err := h.archivedShards(ctx, in.Hour, before.Batches)
 	if err != nil {
 		return Out{}, err
 	}
-	p, err := h.prove(ctx, question{hour: in.Hour, shards: shards, full: changed || archivedLate(before), accept: in.Options.AcceptUnproven, cursor: in.Cursor})
+	// What was proven stays so: this seal covers the published one, and what is added since fills what was lost.
+	proven := published != nil && published.Proof != hour.ProofNone
+	p, err := h.prove(ctx, question{hour: in.Hour, shards: shards, full: changed || archivedLate(before.Batches),
+		accept: in.Options.AcceptUnproven || proven, cursor: in.Cursor})
 	if err != nil {
 		return Out{}, err
+	}
+	if p.kind == hour.ProofNone && proven {
+		p.kind, p.shards, mapping = published.Proof, published.Shards, published.Mapping
 	}
 	if p.waiting != "" {
 		if !in.Started.IsZero() && h.Now().Sub(in.Started) > h.Deadline {
@@ -165,24 +171,24 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	batches, err := h.committed(ctx, in.Hour, before)
+	have, err := h.committed(ctx, in.Hour, before)
 	if err != nil {
 		return Out{}, err
 	}
-	s, err := h.stated(published, batches)
+	s, err := h.stated(published, have)
 	if err != nil {
 		return Out{}, err
 	}
 	s.Hour = in.Hour
 	s.Proof, s.Shards, s.Mapping = p.kind, p.shards, mapping
-	s.Lost = stillLost(failed, coverageOf(batches))
+	s.Lost = stillLost(failed, coverageOf(have.Batches))
 	s.SealedAt, s.Execution = hour.At(h.Now()), in.Execution
 	return h.write(ctx, in, published, s)
 }
 
 // stated selects from the batches and says so as a seal, without proof.
-func (h *Handler) stated(published *hour.Seal, batches []Batch) (*hour.Seal, error) {
-	sel, err := Select(published, batches)
+func (h *Handler) stated(published *hour.Seal, have Archived) (*hour.Seal, error) {
+	sel, err := Select(published, have)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +213,7 @@ func (h *Handler) stated(published *hour.Seal, batches []Batch) (*hour.Seal, err
 	s.Revision = hour.RevisionOf(s.Layout, s.Pieces)
 	if published != nil {
 		s.Previous = published.Revision
-		if gone := Missing(published, batches); gone != "" && s.Revision != published.Revision {
+		if gone := Missing(published, have); gone != "" && s.Revision != published.Revision {
 			return nil, &fault.ArchiveExpired{Hour: published.Hour.String(), Detail: gone + " is gone"}
 		}
 	}

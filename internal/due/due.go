@@ -33,8 +33,9 @@ type Executions interface {
 
 // Late knows what late data is worth.
 type Late interface {
-	// Adds says whether batches, given by the keys of their indexes, add anything to a published seal.
-	Adds(ctx context.Context, h hour.Hour, published *hour.Seal, newIndexKeys []string) (bool, error)
+	// Adds says whether batches and repairs, given by the keys of their indexes and their own, add anything to a published
+	// seal.
+	Adds(ctx context.Context, h hour.Hour, published *hour.Seal, newKeys []string) (bool, error)
 }
 
 // Handler finds the hours that are due. It is safe for concurrent use; two of them at once start no run twice.

@@ -54,3 +54,19 @@ func TestLateDataThatARunFoundToAddNothingStaysQuiet(t *testing.T) {
 	w.now = w.now.Add(7 * time.Hour)
 	want(t, names2(w.tick(), h7), "", "")
 }
+
+func TestARepairIsLateData(t *testing.T) {
+	w := newWorld()
+	first := w.batch(h7, 1)
+	w.tick()
+	w.publish(h7, 1, first)
+	repair := must(w.archive.Create(ctx, keys.RepairKey(hour.DataKey{Span: hour.Span{Hour: h7, Shard: "shardId-0", First: "1", Last: "1"}, Count: 1,
+		Hash: "0123456789ab"}), []byte("x"))).Key
+	w.now = w.now.Add(29 * time.Minute)
+	want(t, w.tick(), "", "not quiet before")
+	w.now = w.now.Add(time.Minute)
+	want(t, w.tick(), "2026-11-23T07-2", "1 batches came after the publication")
+	w.publish(h7, 2, first, repair)
+	w.now = w.now.Add(7 * time.Hour)
+	want(t, names2(w.tick(), h7), "", "")
+}

@@ -166,7 +166,7 @@ func failureOf(r *ledger.Run) string {
 	return "execution " + r.Status
 }
 
-// decideLate says what to do about batches that came after an hour was published. newest is when the last of them came.
+// decideLate says what to do about batches and repairs that came after an hour was published. newest is when the last of them came.
 func decideLate(s *ledger.State, batches int, newest, now time.Time, rules Rules) decision {
 	if at := newest.Add(rules.Quiet); now.Before(at) {
 		return decision{reason: fmt.Sprintf("late data, not quiet before %s", at.UTC().Format(time.RFC3339))}

@@ -10,7 +10,7 @@ import (
 
 // sighting is what listings tell of an hour.
 type sighting struct {
-	batches  int  // indexes in the archive
+	batches  int  // indexes and repairs in the archive
 	entries  int  // number of the last ledger entry
 	manifest bool // there is one
 }
@@ -27,10 +27,10 @@ func (h *Handler) scan(ctx context.Context, first, last hour.Hour) (map[hour.Hou
 			if err != nil {
 				return nil, fmt.Errorf("list archive of %s: %w", day, err)
 			}
-			if span, ok := keys.ParseIndexKey(o.Key); ok {
-				s := seen[span.Hour]
+			if of, ok := commits(keys, o.Key); ok {
+				s := seen[of]
 				s.batches++
-				seen[span.Hour] = s
+				seen[of] = s
 			}
 		}
 		for o, err := range h.Hours.List(ctx, keys.DayPrefix(day)) {
@@ -51,7 +51,17 @@ func (h *Handler) scan(ctx context.Context, first, last hour.Hour) (map[hour.Hou
 	return seen, nil
 }
 
-// news returns the indexes of an hour that the published seal does not name, and when the newest of them was written.
+// commits returns the hour that a key commits something of: it is an index's or a repair's.
+func commits(keys hour.Keys, key string) (hour.Hour, bool) {
+	if s, ok := keys.ParseIndexKey(key); ok {
+		return s.Hour, true
+	}
+	d, ok := keys.ParseRepairKey(key)
+	return d.Hour, ok
+}
+
+// news returns the indexes and repairs of an hour that the published seal does not name, and when the newest of them was
+// written.
 func (h *Handler) news(ctx context.Context, of hour.Hour, seal *hour.Seal) ([]string, time.Time, error) {
 	named := map[string]bool{}
 	for i := range seal.Pieces {
@@ -66,7 +76,7 @@ func (h *Handler) news(ctx context.Context, of hour.Hour, seal *hour.Seal) ([]st
 		if err != nil {
 			return nil, newest, fmt.Errorf("list archive of hour %s: %w", of, err)
 		}
-		if _, ok := h.Ledger.Keys.ParseIndexKey(o.Key); !ok || named[o.Key] {
+		if _, ok := commits(h.Ledger.Keys, o.Key); !ok || named[o.Key] {
 			continue
 		}
 		fresh = append(fresh, o.Key)

@@ -83,7 +83,7 @@ type Publication struct {
 	Events     int     `json:"events"`
 	RejectN    int     `json:"rejects"`
 	Duplicates int     `json:"duplicates"` // batches that added nothing
-	Batches    int     `json:"batches"`    // batches that the seal names, duplicates among them: an archive with more has news
+	Batches    int     `json:"batches"`    // batches and repairs that the seal names, duplicates among them: an archive with more has news
 	Objects    int     `json:"objects"`    // archive objects
 	Bytes      int64   `json:"bytes"`      // uncompressed, of the events
 	Job        string  `json:"job,omitempty"`

@@ -42,16 +42,12 @@ func assemble(keys hour.Keys, seal *hour.Seal, s *ledger.State, r *ledger.Run, i
 		}
 		p.Rejects = r.Rejects
 	}
-	indexes := map[string]bool{}
 	for i := range seal.Pieces {
 		if seal.Pieces[i].Object != nil {
 			p.Objects++
 		}
-		if seal.Pieces[i].Kind == hour.PieceRange {
-			indexes[seal.Pieces[i].Index.Key] = true
-		}
 	}
-	p.Batches = len(indexes) + len(seal.Duplicates)
+	p.Batches = len(seal.Pieces) + len(seal.Duplicates)
 	minutes := 0.0
 	for _, c := range r.Clusters {
 		minutes += c.Minutes

@@ -141,7 +141,7 @@ func TestAPublicationNamesEverythingAndTheManifestShowsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Parts) != 2 || m.Parts[1].Number != 2 || m.Bytes != 50_000 || m.RejectN != 3 || m.Rejects == nil || m.Duplicates != 1 || m.Objects != 3 || m.Batches != 4 {
+	if len(m.Parts) != 2 || m.Parts[1].Number != 2 || m.Bytes != 50_000 || m.RejectN != 3 || m.Rejects == nil || m.Duplicates != 1 || m.Objects != 3 || m.Batches != 5 {
 		t.Errorf("%+v", m)
 	}
 	if m.Minutes != 10.2 || m.Job != "video" || m.Cluster != 2 || m.Result != w.result || len(m.Results) != 2 {

@@ -74,15 +74,24 @@ func documents(t testing.TB) map[string][]byte {
 	}
 	seal.Revision = hour.RevisionOf(seal.Layout, seal.Pieces)
 	out["seal"] = hour.Encode(seal)
-	// What seals have that are not as simple: a trimmed piece, a repair, a duplicate, a lost range.
+	repaired := []byte("{}\n")
+	repair := &hour.Repair{Version: hour.Version, Hour: h, Shard: shard, First: first, Last: last, Index: seal.Pieces[0].Index,
+		Repairs: [][2]int{{0, 1}}, Events: 1, Bytes: int64(len(repaired)), Format: "json", Split: "lines", RepairedAt: hour.At(start.Add(50 * time.Hour)),
+		Object: &hour.File{Key: k.ObjectKey(hour.DataKey{Span: span, Count: 1, Hash: hour.SHA256(repaired)[:12]}), Size: 40, SHA256: hour.SHA256(repaired)}}
+	repair.RecordsHash = hour.RepairHash(repair.Index, repair.Repairs, repaired)
+	out["repair"] = hour.Encode(repair)
+	// What seals have that are not as simple: a repair, a trimmed piece, a duplicate, a lost range.
 	other := *seal
 	other.Previous = seal.Revision
 	other.Pieces = append([]hour.Piece{}, seal.Pieces...)
-	other.Pieces[0].Take, other.Pieces[0].Rejects = [][2]int{{0, 1}}, 0
+	other.Pieces[0].Rejects = 0
 	other.Pieces = append(other.Pieces, hour.Piece{Kind: hour.PieceRepair, Shard: shard, First: first, Last: last,
-		Index:       hour.Ref{Key: k.RepairKey(hour.DataKey{Span: span, Count: 1, Hash: hour.SHA256(rejects)[:12]}), SHA256: hour.SHA256(rejects)},
-		RecordsHash: hour.SHA256([]byte("a repaired record")), Events: 1, Bytes: 501, Repairs: []hour.RecordRef{{Sequence: last, Sub: 0}}})
-	other.Events, other.Rejects, other.Bytes, other.Parts = 4, 0, 2004, []hour.PartPlan{{From: 0, To: 2, Events: 4}}
+		Index: hour.Ref{Key: repair.Key(k), SHA256: hour.SHA256(out["repair"])}, RecordsHash: repair.RecordsHash, Object: withETag(repair.Object),
+		Events: 1, Bytes: repair.Bytes, Repairs: repair.Repairs})
+	trimmed := seal.Pieces[0]
+	trimmed.Shard, trimmed.Take, trimmed.Rejects = "shardId-000000000005", [][2]int{{0, 1}}, 0
+	other.Pieces = append(other.Pieces, trimmed)
+	other.Events, other.Rejects, other.Bytes, other.Parts = 7, 0, 3009, []hour.PartPlan{{From: 0, To: 3, Events: 7}}
 	other.Duplicates = []string{k.IndexKey(hour.Span{Hour: h, Shard: shard, First: last, Last: last})}
 	other.Lost = []hour.Lost{{Shard: "shardId-000000000004", First: "7", Last: "9", Key: "aws/lambda/archive/2026/11/23/x.json"}}
 	other.Revision = hour.RevisionOf(other.Layout, other.Pieces)

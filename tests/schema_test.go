@@ -27,6 +27,7 @@ var structs = map[string]struct {
 	hashed bool
 }{
 	"index":    {hour.Index{}, true},
+	"repair":   {hour.Repair{}, true},
 	"seal":     {hour.Seal{}, true},
 	"entry":    {hour.Entry{}, true},
 	"manifest": {hour.Manifest{}, true},
@@ -281,6 +282,11 @@ func TestExamplesAreValidAndDecode(t *testing.T) {
 					_, err = x.Rows()
 				}
 			}
+		case "repair":
+			var r hour.Repair
+			if err = hour.Decode(kind, name, b, &r); err == nil {
+				_, err = k.DecodeRepair(r.Key(k), b)
+			}
 		case "seal":
 			var s hour.Seal
 			if err = hour.Decode(kind, name, b, &s); err == nil {
@@ -305,7 +311,7 @@ func TestExamplesAreValidAndDecode(t *testing.T) {
 			t.Errorf("decode example %s: %v", name, err)
 		}
 	}
-	for _, kind := range []string{"index", "seal", "entry", "manifest", "reject", "input", "event"} {
+	for _, kind := range []string{"index", "repair", "seal", "entry", "manifest", "reject", "input", "event"} {
 		if seen[kind] == 0 {
 			t.Errorf("there is no example of %s", kind)
 		}

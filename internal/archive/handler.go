@@ -82,17 +82,26 @@ func New(c Config) (*Handler, error) {
 	switch {
 	case c.Store == nil || c.Now == nil || c.Keys == hour.Keys{}:
 		return nil, &fault.BadInput{Detail: "configure archive: Store, Keys and Now are needed"}
-	case c.Format != FormatJSON && c.Format != FormatText:
-		return nil, &fault.BadInput{Detail: fmt.Sprintf("configure archive: format %.20q is neither json nor text", c.Format)}
-	case c.Split != "" && c.Split != SplitLines:
-		return nil, &fault.BadInput{Detail: fmt.Sprintf("configure archive: split %.20q is neither empty nor lines", c.Split)}
 	case c.Writer != hour.WriterMapping && c.Writer != hour.WriterReplay:
 		return nil, &fault.BadInput{Detail: fmt.Sprintf("configure archive: writer %.20q is unknown", c.Writer)}
+	}
+	if err := checkFormat(c.Format, c.Split); err != nil {
+		return nil, err
 	}
 	if _, err := bzip2.NewWriter(io.Discard, c.Bzip2); err != nil {
 		return nil, &fault.BadInput{Detail: "configure archive: " + err.Error()}
 	}
 	return &Handler{Config: c}, nil
+}
+
+func checkFormat(format, split string) error {
+	switch {
+	case format != FormatJSON && format != FormatText:
+		return &fault.BadInput{Detail: fmt.Sprintf("configure archive: format %.20q is neither json nor text", format)}
+	case split != "" && split != SplitLines:
+		return &fault.BadInput{Detail: fmt.Sprintf("configure archive: split %.20q is neither empty nor lines", split)}
+	}
+	return nil
 }
 
 // Invoke archives one delivery: the JSON event that Lambda sends for a Kinesis stream. It succeeds once every record is

@@ -284,15 +284,15 @@ func addsTo(published *hour.Seal, have Archived) (bool, error) {
 
 // Sighting is what a seal that was made now would say of an hour, without proof.
 type Sighting struct {
-	State     *ledger.State
-	Published *hour.Seal // nil: none is
+	State  *ledger.State
+	Latest *hour.Seal // the published one or, while none is, the one that was made last; nil for none
 	Archived
 	*Selection
 }
 
-// News says whether the selection is more than what is published.
+// News says whether the selection is another one than was sealed.
 func (s *Sighting) News() bool {
-	return s.Published == nil || len(s.Selection.Pieces) > len(s.Published.Pieces)
+	return s.Latest == nil || hour.RevisionOf(s.Latest.Layout, s.Selection.Pieces) != s.Latest.Revision
 }
 
 // Look finds out what a seal that was made now would select. It needs Archive, Ledger and Keys only.
@@ -301,14 +301,22 @@ func (h *Handler) Look(ctx context.Context, hr hour.Hour) (*Sighting, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sighting{State: state}
-	if s.Published, err = h.published(ctx, state); err != nil {
+	published, err := h.published(ctx, state)
+	if err != nil {
 		return nil, err
+	}
+	s := &Sighting{State: state, Latest: published}
+	for _, run := range slices.Backward(state.Runs) {
+		if s.Latest == nil && run.Seal != nil {
+			if s.Latest, err = h.Ledger.ReadSeal(ctx, *run.Seal); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if s.Archived, err = h.committed(ctx, hr, Archived{}); err != nil {
 		return nil, err
 	}
-	s.Selection, err = Select(s.Published, s.Archived)
+	s.Selection, err = Select(published, s.Archived)
 	return s, err
 }
 

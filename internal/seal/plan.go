@@ -34,9 +34,12 @@ type Archived struct {
 	Repairs []Repair
 }
 
-// Covers says whether a record of the hour is archived.
-func (a *Archived) Covers() func(shard string, s hour.Sequence) bool {
-	covered := coverageOf(a.Batches)
+// Covers tells which records of an hour are archived, given the spans of its indexes.
+func Covers(spans []hour.Span) func(shard string, s hour.Sequence) bool {
+	covered := map[string]coverage{}
+	for _, s := range spans {
+		covered[s.Shard] = covered[s.Shard].add(span{s.First, s.Last})
+	}
 	return func(shard string, s hour.Sequence) bool {
 		_, ok := covered[shard].find(s)
 		return ok

@@ -53,9 +53,10 @@ func sampleSeal() *Seal {
 
 func sampleRepair() *Repair {
 	events := []byte("{}\n[]\n")
-	r := &Repair{Version: Version, Hour: Hour{}.Add(498_727), Shard: "shardId-000000000003", First: seqA, Last: seqB, Index: Ref{"i", SHA256([]byte("i"))},
+	r := &Repair{Version: Version, Hour: Hour{}.Add(498_727), Shard: "shardId-000000000003", First: seqA, Last: seqB, Index: Ref{"", SHA256([]byte("i"))},
 		Repairs: [][2]int{{0, 1}, {3, 4}}, Events: 2, Bytes: 6, Object: &File{Key: "o", Size: 40, SHA256: SHA256([]byte("o"))}, Format: "json",
 		RepairedAt: At(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC))}
+	r.Index.Key = Keys{DefaultName}.IndexKey(r.Span())
 	r.RecordsHash = RepairHash(r.Index, r.Repairs, events)
 	return r
 }
@@ -118,7 +119,7 @@ func TestTheBytesOfDocumentsDoNotChange(t *testing.T) {
 		"seal":     "8c3514ea66955ffc87fb595c1ce7b20359e99dcda793cd5a78088e13ad125d81",
 		"entry":    "97a82eef8ee8eae4f5f67c71e7d2951ece67e82345fc368b66145cfb41308796",
 		"manifest": "e4b70d8972350a282d60f75e760fbb4b2fae21167f2cfec5342f521f7de6e47c",
-		"repair":   "3c0b3078b1aa8ee88de0f0bb6e9a014455ef265f143a8f3b17eed4c57f6b8f10",
+		"repair":   "4dbd01aedc4acdf7f74cfb43a0202820dd76620183772a7783349a74de4374fe",
 	}
 	for name, c := range samples(t) {
 		if x, ok := c.doc.(*Index); ok {

@@ -52,6 +52,9 @@ func (k Keys) DecodeRepair(key string, b []byte) (*Repair, error) {
 	if err := Decode("repair", key, b, &r); err != nil {
 		return nil, err
 	}
+	if r.Index.Key != k.IndexKey(r.Span()) {
+		return nil, &Corrupt{Key: key, Detail: "repair names another batch's index"}
+	}
 	d, ok := k.ParseRepairKey(key)
 	switch {
 	case !ok || d.Span != r.Span() || d.Count != r.Events || !isHash(r.RecordsHash, 2*sha256.Size) || d.Hash != r.RecordsHash[:12]:

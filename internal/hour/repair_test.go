@@ -19,6 +19,7 @@ func TestARepairThatDoesNotNameItsRejectsIsRefused(t *testing.T) {
 		"fewer events than rejects":  func(r *Repair) { r.Repairs = [][2]int{{0, 3}} },
 		"places beyond any batch":    func(r *Repair) { r.Repairs = [][2]int{{MaxSubRecords, MaxSubRecords + 1}} },
 		"no object":                  func(r *Repair) { r.Object = nil },
+		"another batch's index":      func(r *Repair) { r.Index.Key = "i" },
 		"no hash":                    func(r *Repair) { r.RecordsHash = "" },
 	} {
 		r := sampleRepair()

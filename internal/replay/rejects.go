@@ -83,15 +83,15 @@ func (h *Handler) repairHour(ctx context.Context, of hour.Hour, dry bool) (*Reje
 	if err != nil {
 		return nil, err
 	}
-	indexes := map[hour.Ref]*hour.Index{}
+	indexes := map[string]*hour.Index{}
 	for _, b := range s.Batches {
-		indexes[b.Ref] = b.Index
+		indexes[b.Ref.Key] = b.Index
 	}
 	out := &Rejects{Hour: of, Rejects: s.Selection.Rejects, Still: map[string]int{}}
 	repaired := hour.Repaired(s.Selection.Pieces)
 	for i := range s.Selection.Pieces {
 		p := &s.Selection.Pieces[i]
-		x := indexes[p.Index]
+		x := indexes[p.Index.Key]
 		if p.Kind != hour.PieceRange || p.Rejects == 0 {
 			continue
 		}

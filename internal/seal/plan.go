@@ -151,28 +151,28 @@ func (s *Selection) repair(known map[string]bool, have Archived) error {
 		piece    int
 		repaired [][2]int // of its batch's rejects
 	}
-	shares := map[hour.Ref]*share{} // of the range pieces, by their index
-	indexes := map[hour.Ref]*hour.Index{}
+	shares := map[string]*share{} // of the range pieces, by the key of their index
+	indexes := map[string]*hour.Index{}
 	before := hour.Repaired(s.Pieces)
 	for i := range s.Pieces {
 		if p := &s.Pieces[i]; p.Kind == hour.PieceRange {
-			shares[p.Index] = &share{i, before(p)}
+			shares[p.Index.Key] = &share{i, before(p)}
 		}
 	}
 	for _, b := range have.Batches {
-		indexes[b.Ref] = b.Index
+		indexes[b.Ref.Key] = b.Index
 	}
 	for _, r := range sorted {
 		if known[r.Ref.Key] {
 			continue
 		}
 		d := r.Doc
-		of := shares[d.Index]
+		of := shares[d.Index.Key]
 		if of == nil {
 			s.Duplicates = append(s.Duplicates, r.Ref.Key)
 			continue
 		}
-		left, err := RejectsLeft(&s.Pieces[of.piece], indexes[d.Index], of.repaired)
+		left, err := RejectsLeft(&s.Pieces[of.piece], indexes[d.Index.Key], of.repaired)
 		if err != nil {
 			return fmt.Errorf("select repair %s: %w", r.Ref.Key, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"slices"
 )
 
@@ -40,10 +41,16 @@ func (r *Repair) Key(k Keys) string {
 // RepairHash sums up a repair: the batch's index, the places of its rejects, and the events that they became. It is the
 // same for every release and encoder that makes the same of them.
 func RepairHash(index Ref, repairs [][2]int, events []byte) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %v %d\n", index.SHA256, repairs, len(events))
+	h := RepairHasher(index, repairs, int64(len(events)))
 	h.Write(events)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// RepairHasher is RepairHash for events, of so many bytes, that are then written to it.
+func RepairHasher(index Ref, repairs [][2]int, bytes int64) hash.Hash {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %v %d\n", index.SHA256, repairs, bytes)
+	return h
 }
 
 // DecodeRepair reads a repair and checks it against its own key.

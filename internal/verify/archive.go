@@ -29,33 +29,36 @@ const (
 	rejects
 )
 
-// selected is what a seal takes from a batch.
+// selected is what a seal takes from a batch, or from a repair.
 type selected struct {
-	index   string
 	take    [][2]int
-	known   bool // the index is sound: counts and runs are filled in
+	mended  [][2]int // rejects of the batch that the seal's repairs make good
+	known   bool     // the index is sound: counts and runs are filled in
 	n       [2]int
 	runs    [][2]hour.Sequence // first and last record of each run taken
 	text    [2]string          // SHA-256 of the lines taken, "" while it is not known
 	pickers [2]*picker
 }
 
-func takeKey(p *hour.Piece) string { return p.Index.Key + " " + fmt.Sprint(p.Take) }
-
 // checkArchive checks every index, and with it its object and its rejects. What the seals take is summed on the way, so
 // that each object is read once.
 func (c *check) checkArchive(ctx context.Context) error {
-	wanted := map[string][]*selected{}
+	wanted, alike := map[string][]*selected{}, map[string]*selected{}
 	for _, rev := range sorted(c.seals) {
 		s := c.seals[rev]
+		repaired := hour.Repaired(s.Pieces)
 		for i := range s.Pieces {
 			p := &s.Pieces[i]
-			if p.Kind != hour.PieceRange || c.selected[takeKey(p)] != nil {
+			if p.Kind != hour.PieceRange {
 				continue
 			}
-			sel := &selected{index: p.Index.Key, take: p.Take}
-			c.selected[takeKey(p)] = sel
-			wanted[p.Index.Key] = append(wanted[p.Index.Key], sel)
+			sel := &selected{take: p.Take, mended: repaired(p)}
+			name := fmt.Sprint(p.Index.Key, sel.take, sel.mended)
+			if alike[name] == nil {
+				alike[name] = sel
+				wanted[p.Index.Key] = append(wanted[p.Index.Key], sel)
+			}
+			c.selected[p] = alike[name]
 		}
 	}
 	var keys []string
@@ -156,6 +159,11 @@ func (s *selected) choose(rows []hour.Row) {
 		want += t[1] - t[0]
 	}
 	s.known = s.take == nil || want == taken
+	if all := s.pickers[rejects].ranges; s.mended != nil {
+		s.pickers[rejects].ranges = hour.Without(all, s.mended)
+		s.n[rejects] -= hour.Count(s.mended)
+		s.known = s.known && len(hour.Without(s.mended, all)) == 0
+	}
 }
 
 // picker sums some of an object's lines.

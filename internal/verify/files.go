@@ -120,11 +120,19 @@ func (c *check) checkFile(ctx context.Context, f *file) error {
 func (c *check) again(f *file) bool {
 	for i := range f.pieces {
 		p := &f.pieces[i]
-		if count(p, f.kind) > 0 && (p.Kind != hour.PieceRange || c.selected[takeKey(p)].text[f.kind] == "") {
+		if count(p, f.kind) > 0 && c.lines(p, f.kind) == "" {
 			return false
 		}
 	}
 	return len(f.pieces) > 0
+}
+
+// lines is the SHA-256 of the lines that a piece takes, "" where the archive does not tell.
+func (c *check) lines(p *hour.Piece, kind int) string {
+	if s := c.selected[p]; s != nil {
+		return s.text[kind]
+	}
+	return ""
 }
 
 func count(p *hour.Piece, kind int) int {
@@ -155,11 +163,7 @@ func (c *check) splitter(f *file) *splitter {
 		if n == 0 {
 			continue
 		}
-		w := share{index: p.Index.Key, n: n}
-		if p.Kind == hour.PieceRange {
-			w.text = c.selected[takeKey(p)].text[f.kind]
-		}
-		s.want = append(s.want, w)
+		s.want = append(s.want, share{index: p.Index.Key, n: n, text: c.lines(p, f.kind)})
 	}
 	return s
 }

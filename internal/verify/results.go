@@ -169,7 +169,8 @@ func addUp(sum *big.Rat, in io.Reader, key, field string) string {
 // strays notes what nothing names.
 func (c *check) strays(context.Context) error {
 	for _, key := range sorted(c.archive) {
-		if _, ok := c.Keys.ParseIndexKey(key); ok || c.named[key] {
+		_, index := c.Keys.ParseIndexKey(key)
+		if _, repair := c.Keys.ParseRepairKey(key); index || repair || c.named[key] {
 			continue
 		}
 		d, ok := c.Keys.ParseObjectKey(key)

@@ -29,10 +29,11 @@ func (c *check) checkSeals(ctx context.Context) error {
 		}
 		for _, d := range s.Duplicates {
 			if _, there := c.archive[d]; !there && c.sound(Archive, d) {
-				c.find(Archive, d, MendNone, "gone: the seal of revision %s names it, as a batch that adds nothing: no event is lost", rev)
+				c.find(Archive, d, MendNone, "gone: the seal of revision %s names it, as something that adds nothing: no event is lost", rev)
 			}
 		}
 		c.checkExact(key, s)
+		c.checkRepairedOnce(key, s)
 	}
 	if expired && len(c.seals) > 0 {
 		c.note(Archive, c.Keys.HourPrefix(c.hour), MendNone, "the hour's archive is past its keep time and gone: parts are held against the ledger only")
@@ -51,9 +52,6 @@ func (c *check) remarks(key string, s *hour.Seal) {
 	named := map[string]bool{}
 	for i := range s.Pieces {
 		named[s.Pieces[i].Index.Key] = true
-		if s.Pieces[i].Kind == hour.PieceRepair {
-			c.note(Archive, s.Pieces[i].Index.Key, MendNone, "repaired rejects are not held against the archive")
-		}
 	}
 	for _, d := range s.Duplicates {
 		named[d] = true
@@ -61,6 +59,11 @@ func (c *check) remarks(key string, s *hour.Seal) {
 	for _, x := range sorted(c.indexes) {
 		if !named[x] {
 			c.note(Archive, x, MendNone, "it was archived after the hour was sealed: the next run looks at it")
+		}
+	}
+	for _, r := range sorted(c.repairs) {
+		if !named[r] {
+			c.note(Archive, r, MendNone, "it was written after the hour was sealed: the next run looks at it")
 		}
 	}
 	p := c.published
@@ -100,8 +103,8 @@ func sums(s *hour.Seal) string {
 }
 
 func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) error {
-	if p.Kind != hour.PieceRange {
-		return nil
+	if p.Kind == hour.PieceRepair {
+		return c.checkRepairPiece(ctx, seal, p)
 	}
 	x := c.indexes[p.Index.Key]
 	if x == nil {
@@ -120,7 +123,7 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 		}
 		return nil
 	}
-	sel := c.selected[takeKey(p)]
+	sel := c.selected[p]
 	i := x.x
 	switch {
 	case x.sha != p.Index.SHA256:
@@ -155,7 +158,7 @@ func (c *check) checkExact(seal string, s *hour.Seal) {
 	runs, ranges := map[string][][2]hour.Sequence{}, map[string][][2]hour.Sequence{}
 	for i := range s.Pieces {
 		p := &s.Pieces[i]
-		if sel := c.selected[takeKey(p)]; sel != nil && p.Kind == hour.PieceRange {
+		if sel := c.selected[p]; sel != nil && p.Kind == hour.PieceRange {
 			runs[p.Shard] = append(runs[p.Shard], sel.runs...)
 			ranges[p.Shard] = append(ranges[p.Shard], [2]hour.Sequence{p.First, p.Last})
 		}

@@ -134,6 +134,8 @@ func (v *Verifier) Scan(ctx context.Context, r hour.Range) (Scope, error) {
 			if span, ok := v.Keys.ParseIndexKey(o.Key); ok && r.Contains(span.Hour) {
 				hours[span.Hour] = true
 				s.Documents++
+			} else if d, ok := v.Keys.ParseRepairKey(o.Key); ok && r.Contains(d.Hour) {
+				s.Documents++
 			}
 		}
 		for o, err := range v.Hours.List(ctx, prefix) {
@@ -171,19 +173,21 @@ type check struct {
 
 	mu       sync.Mutex
 	report   Report
-	indexes  map[string]*indexed  // by key
-	selected map[string]*selected // by index key and what is taken
-	named    map[string]bool      // archive keys that an index names
-	broken   map[string]bool      // keys of findings
+	indexes  map[string]*indexed // by key
+	repairs  map[string]*repaired
+	selected map[*hour.Piece]*selected // what the seals' pieces take
+	named    map[string]bool           // archive keys that an index or a repair names
+	broken   map[string]bool           // keys of findings
 }
 
 // Hour verifies one hour. What is wrong is in the report; an error says that the work could not be done.
 func (v *Verifier) Hour(ctx context.Context, h hour.Hour) (*Report, error) {
-	c := &check{Verifier: v, hour: h, seals: map[string]*hour.Seal{}, indexes: map[string]*indexed{}, selected: map[string]*selected{},
-		named: map[string]bool{}, broken: map[string]bool{}}
+	c := &check{Verifier: v, hour: h, seals: map[string]*hour.Seal{}, indexes: map[string]*indexed{}, repairs: map[string]*repaired{},
+		selected: map[*hour.Piece]*selected{},
+		named:    map[string]bool{}, broken: map[string]bool{}}
 	c.report = Report{Hour: h, Findings: []Finding{}, Notes: []Finding{}}
 	for _, step := range []func(context.Context) error{
-		c.list, c.readLedger, c.readManifest, c.readSeals, c.checkArchive, c.checkSeals, c.checkFiles, c.checkResults, c.strays,
+		c.list, c.readLedger, c.readManifest, c.readSeals, c.checkArchive, c.checkRepairs, c.checkSeals, c.checkFiles, c.checkResults, c.strays,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("verify hour %s: %w", h, err)

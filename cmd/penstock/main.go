@@ -24,6 +24,7 @@ type grammar struct {
 	Rerun    rerunCmd    `cmd:"" group:"hours" help:"Run an hour once more."`
 	Backfill backfillCmd `cmd:"" group:"hours" help:"Run a range of hours once more, some at a time."`
 	Cancel   cancelCmd   `cmd:"" group:"hours" help:"Stop what runs for an hour, its cluster too."`
+	Replay   replayCmd   `cmd:"" group:"hours" help:"Archive what was given up, and read rejects again."`
 	Status   statusCmd   `cmd:"" group:"hours" help:"Show the hours: what is archived, published, running or failed."`
 	Files    filesCmd    `cmd:"" group:"hours" help:"List the files that hold an hour, from its manifest."`
 	Cat      catCmd      `cmd:"" group:"hours" help:"Print the events of an hour."`

@@ -97,12 +97,7 @@ func (s *site) Stream(ctx context.Context) (stream.Reader, error) {
 	if s.Stack != nil {
 		return s.Stack.Stream(s.Stack.StreamName), nil
 	}
-	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
-	if err != nil {
-		return nil, err
-	}
-	defer states.Close()
-	saved, err := local.Load(ctx, states)
+	saved, err := s.saved(ctx)
 	switch {
 	case err != nil:
 		return nil, err
@@ -118,12 +113,7 @@ func (s *site) clock(ctx context.Context) (time.Time, error) {
 	if s.Stack != nil {
 		return s.now(), nil
 	}
-	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer states.Close()
-	saved, err := local.Load(ctx, states)
+	saved, err := s.saved(ctx)
 	switch {
 	case err != nil:
 		return time.Time{}, err
@@ -131,4 +121,14 @@ func (s *site) clock(ctx context.Context) (time.Time, error) {
 		return time.Time{}, &fault.NotFound{Key: "run in " + s.Name}
 	}
 	return saved.Clock.Time, nil
+}
+
+// saved is where the last run of a data directory stood; nil if there was none.
+func (s *site) saved(ctx context.Context) (*local.Saved, error) {
+	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
+	if err != nil {
+		return nil, err
+	}
+	defer states.Close()
+	return local.Load(ctx, states)
 }

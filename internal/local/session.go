@@ -73,6 +73,7 @@ type Session struct {
 	runs, states *store.Dir
 	clock        *clock.Virtual
 	saved        *Saved
+	wall         func() time.Time
 	release      func() error
 }
 
@@ -86,7 +87,7 @@ type SessionOptions struct {
 
 // OpenSession opens a data directory and keeps other writers out until Close.
 func OpenSession(ctx context.Context, path string, options SessionOptions) (s *Session, err error) {
-	s = &Session{}
+	s = &Session{wall: options.Wall}
 	now := func() time.Time {
 		if s.clock != nil {
 			return s.clock.Now()

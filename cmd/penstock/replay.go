@@ -240,8 +240,8 @@ func (cmd replayCmd) summary(out *replayed) string {
 			}
 		}
 	}
-	if len(out.Untouched) > 0 {
-		text += fmt.Sprintf("; %s had no run yet: the first one takes all", hoursText(out.Untouched))
+	if len(out.Later) > 0 {
+		text += fmt.Sprintf("; %s is not over: its first run takes all", hoursText(out.Later))
 	}
 	switch {
 	case len(out.Run) == 0:

@@ -45,7 +45,7 @@ func TestWhatTheMappingGaveUpIsArchivedOnce(t *testing.T) {
 	}
 	w.publish(hr)
 	for _, of := range []*hour.Range{nil, theHour, {From: hr.Add(-3), To: hr.Add(3)}} {
-		if r = w.replay(of); r.states() != "already archived 3-4" || len(r.Run) != 0 || len(r.Untouched) != 0 {
+		if r = w.replay(of); r.states() != "already archived 3-4" || len(r.Run)+len(r.Later) != 0 {
 			t.Errorf("once it was run: %+v", r)
 		}
 	}
@@ -105,7 +105,7 @@ func TestABatchOfSeveralHoursIsArchivedForAllOfThem(t *testing.T) {
 	w.giveUp(record{1, 59*time.Minute + 59*time.Second, "[1]"}, record{2, time.Hour, "[2]"}, record{3, 59*time.Minute + 59500*time.Millisecond, "[3]"})
 	w.publish(hr)
 	r := w.replay(&hour.Range{From: hr.Add(1), To: hr.Add(1)})
-	if r.states() != "archived 1-3, archived 2-2" || len(r.Run) != 1 || len(r.Untouched) != 1 || r.Untouched[0] != hr.Add(1) {
+	if r.states() != "archived 1-3, archived 2-2" || len(r.Run) != 1 || len(r.Later) != 1 || r.Later[0] != hr.Add(1) {
 		t.Fatalf("%+v", r)
 	}
 	w.holds("[1] [3]", "")

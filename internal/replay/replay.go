@@ -114,8 +114,8 @@ type Report struct {
 	// Run lists the hours that have more now than was sealed of them, by this replay or one that died: they are to be run.
 	// Of a dry run, as they would be.
 	Run []hour.Hour `json:"run"`
-	// Untouched lists hours that got records and have no run yet: their first one takes them.
-	Untouched []hour.Hour `json:"untouched"`
+	// Later lists hours that got something and are not over: their first run takes it.
+	Later []hour.Hour `json:"later"`
 }
 
 // Conflict is a delivery that contradicts the index of its records.
@@ -130,7 +130,7 @@ type Conflict struct {
 // Handle replays. What cannot be read is in the report; an error says that the work was not done to its end, and doing it
 // again goes on from there. Errors are those of the stores and *fault.Corrupt for documents of the archive.
 func (h *Handler) Handle(ctx context.Context, in Request) (*Report, error) {
-	r := &Report{Ranges: []Range{}, Conflicts: []Conflict{}, Rejects: []Rejects{}, Run: []hour.Hour{}, Untouched: []hour.Hour{}}
+	r := &Report{Ranges: []Range{}, Conflicts: []Conflict{}, Rejects: []Rejects{}, Run: []hour.Hour{}, Later: []hour.Hour{}}
 	touched := map[hour.Hour]bool{} // hours that something is known of; true: something is, or would be, added
 	if err := h.failures(ctx, in, r, touched); err != nil {
 		return r, err
@@ -144,33 +144,33 @@ func (h *Handler) Handle(ctx context.Context, in Request) (*Report, error) {
 		}
 	}
 	for _, of := range slices.SortedFunc(maps.Keys(touched), func(a, b hour.Hour) int { return a.Sub(b) }) {
-		run, begun, err := h.due(ctx, of, touched[of] && in.DryRun)
+		run, err := h.due(ctx, of, touched[of] && in.DryRun)
 		switch {
 		case err != nil:
 			return r, fmt.Errorf("look at hour %s: %w", of, err)
-		case run && begun:
-			r.Run = append(r.Run, of)
+		case run && h.Now().Before(of.End()):
+			r.Later = append(r.Later, of)
 		case run:
-			r.Untouched = append(r.Untouched, of)
+			r.Run = append(r.Run, of)
 		}
 	}
 	return r, nil
 }
 
-// due says whether an hour has more than was sealed of it, and whether it has had a run. An hour that nothing happened to
-// since it was published costs a listing and a document.
-func (h *Handler) due(ctx context.Context, of hour.Hour, added bool) (run, begun bool, err error) {
+// due says whether an hour has more than was sealed of it. One that nothing happened to since it was published costs a
+// listing and a document.
+func (h *Handler) due(ctx context.Context, of hour.Hour, added bool) (bool, error) {
+	if added {
+		return true, nil
+	}
 	m, _, err := h.Ledger.ReadManifest(ctx, of)
 	if err != nil {
-		return false, false, err
-	}
-	if m != nil && added {
-		return true, true, nil
+		return false, err
 	}
 	commits := 0
 	for o, err := range h.Archive.List(ctx, h.Keys.HourPrefix(of)) {
 		if err != nil {
-			return false, false, err
+			return false, err
 		}
 		_, index := h.Keys.ParseIndexKey(o.Key)
 		_, repair := h.Keys.ParseRepairKey(o.Key)
@@ -178,14 +178,11 @@ func (h *Handler) due(ctx context.Context, of hour.Hour, added bool) (run, begun
 			commits++
 		}
 	}
-	if m != nil && m.OpenRuns == 0 && m.Batches == commits {
-		return false, true, nil
+	if commits == 0 || m != nil && m.OpenRuns == 0 && m.Batches == commits {
+		return false, nil
 	}
 	s, err := h.sealer.Look(ctx, of)
-	if err != nil {
-		return false, false, err
-	}
-	return added || s.News() && len(s.Selection.Pieces) > 0, s.State.Last > 0, nil
+	return err == nil && s.News(), err
 }
 
 func (h *Handler) listConflicts(ctx context.Context, in Request, r *Report) error {

@@ -203,7 +203,11 @@ func TestAnHourOfARunIsSound(t *testing.T) {
 // TestEverySingleBitFlipIsFound flips bits in every object of an hour: of small ones in every byte if PENSTOCK_EVERY_BYTE is
 // set, else in bytes some way apart.
 func TestEverySingleBitFlipIsFound(t *testing.T) {
-	w := load(t, made(t, events(6)))
+	flipBits(t, load(t, made(t, events(6))))
+}
+
+func flipBits(t *testing.T, w *world) {
+	t.Helper()
 	every := os.Getenv("PENSTOCK_EVERY_BYTE") != ""
 	flips := 0
 	begun := time.Now()
@@ -228,7 +232,11 @@ func TestEverySingleBitFlipIsFound(t *testing.T) {
 }
 
 func TestEveryDeletedCutSwappedOrReplacedObjectIsFound(t *testing.T) {
-	w := load(t, made(t, events(4)))
+	replaceObjects(t, load(t, made(t, events(4))))
+}
+
+func replaceObjects(t *testing.T, w *world) {
+	t.Helper()
 	places := w.places()
 	for i, p := range places {
 		b := w.bytes[p]

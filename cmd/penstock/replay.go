@@ -50,8 +50,9 @@ Examples:
 // replayed is what replay prints as JSON.
 type replayed struct {
 	*replay.Report
-	DryRun bool      `json:"dryRun,omitempty"`
-	Hours  []hourRow `json:"hours,omitempty"` // those that were run
+	DryRun bool        `json:"dryRun,omitempty"`
+	Hours  []hourRow   `json:"hours,omitempty"`  // those that were run
+	ByHand []hour.Hour `json:"byHand,omitempty"` // of those to be run on a stack, what the schedule looks at no longer
 }
 
 func (cmd replayCmd) Run(ctx context.Context, c *console) error {
@@ -78,8 +79,16 @@ func (cmd replayCmd) Run(ctx context.Context, c *console) error {
 	if d.Dir != nil && !cmd.DryRun {
 		out.Report, out.Hours, err = cmd.here(ctx, c, d, in, progress, func() { bar() })
 	} else {
-		out.Report, err = cmd.there(ctx, c, d, in, progress)
+		var keeps time.Duration
+		out.Report, keeps, err = cmd.there(ctx, c, d, in, progress)
 		bar()
+		if out.Report != nil && d.Stack != nil {
+			for _, of := range out.Report.Run {
+				if of.Start().Before(c.Now().Add(-keeps)) {
+					out.ByHand = append(out.ByHand, of)
+				}
+			}
+		}
 	}
 	if out.Report == nil {
 		return err
@@ -92,8 +101,8 @@ func (cmd replayCmd) Run(ctx context.Context, c *console) error {
 	return errors.Join(cmd.show(c, d, &out), err, cmd.verdict(d, out.Report))
 }
 
-// there replays on a stack, or says what would be done.
-func (cmd replayCmd) there(ctx context.Context, c *console, d *site, in replay.Request, progress func(int, int)) (*replay.Report, error) {
+// there replays on a stack, or says what would be done, and how long the stream keeps records.
+func (cmd replayCmd) there(ctx context.Context, c *console, d *site, in replay.Request, progress func(int, int)) (*replay.Report, time.Duration, error) {
 	var config replay.Config
 	if d.Dir != nil {
 		saved, err := d.saved(ctx)
@@ -101,7 +110,7 @@ func (cmd replayCmd) there(ctx context.Context, c *console, d *site, in replay.R
 			config, err = local.Replaying(ctx, d.Dir, saved, c.Now)
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	} else {
 		config = replay.Config{Archive: d.Archive, Failure: d.Failed, Ledger: d.Ledger(), Keys: d.Keys, Format: d.Format, Split: d.Split, Now: c.Now, Fetch: 32}
@@ -110,15 +119,16 @@ func (cmd replayCmd) there(ctx context.Context, c *console, d *site, in replay.R
 			config.Retention, err = s.Retention(ctx)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("ask the stream of %s how long it keeps records: %w", d.Name, err)
+			return nil, 0, fmt.Errorf("ask the stream of %s how long it keeps records: %w", d.Name, err)
 		}
 	}
 	config.Progress = progress
 	h, err := replay.New(config)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return h.Handle(ctx, in)
+	r, err := h.Handle(ctx, in)
+	return r, config.Retention, err
 }
 
 // here replays a data directory and runs the hours in this process.
@@ -143,15 +153,20 @@ func (cmd replayCmd) here(ctx context.Context, c *console, d *site, in replay.Re
 	for _, of := range r.Run {
 		choices = append(choices, operate.Choice{Hour: of, Do: operate.Run, Why: "replayed"})
 	}
+	ran, finish := c.progress(len(choices), "hours")
+	defer finish()
 	// Without cancel: what has begun is brought to its end, and nothing is begun after.
 	_, err = s.ByHand(context.WithoutCancel(ctx), choices, 1, ledger.ByRerun, local.Job{Playbook: book, Exec: programs(), Seed: 1, Wall: c.Now},
 		func() bool { return ctx.Err() != nil }, func(o operate.Outcome) error {
 			err := o.Err
-			if ran := o.Ran(); err == nil && o.Failed() {
-				err = cmd.failed(o.Hour, ran)
+			if err == nil && o.Failed() {
+				err = cmd.failed(o.Hour, o.Ran())
 			}
 			one, surveyed := survey(context.WithoutCancel(ctx), d, &hour.Range{From: o.Hour, To: o.Hour})
 			rows, failed = append(rows, one...), append(failed, err, surveyed)
+			if ran != nil {
+				ran(len(rows))
+			}
 			return nil // the others are run all the same
 		})
 	failed = append(failed, err, ctx.Err())
@@ -247,9 +262,11 @@ func (cmd replayCmd) summary(out *replayed) string {
 	case len(out.Run) == 0:
 	case cmd.DryRun:
 		text += "; to run: " + hoursText(out.Run)
-	case out.Hours == nil && cmd.Target != "":
-		text += fmt.Sprintf("; the schedule runs %s when it is quiet, if it is not older than the stream's retention; now: %s", hoursText(out.Run),
-			cmd.command("rerun %s", out.Run[0]))
+	case cmd.Target != "":
+		text += fmt.Sprintf("; the schedule runs %s once no more comes for half an hour; now: %s", hoursText(out.Run), cmd.command("rerun %s", out.Run[0]))
+		if len(out.ByHand) > 0 {
+			text += fmt.Sprintf("; it looks no longer at %s: %s", hoursText(out.ByHand), cmd.command("rerun %s", out.ByHand[0]))
+		}
 	case out.Hours == nil:
 		text += fmt.Sprintf("; to run: %s: %s", hoursText(out.Run), cmd.command("rerun %s", out.Run[0]))
 	}

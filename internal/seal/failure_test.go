@@ -3,6 +3,7 @@ package seal
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,8 @@ func FuzzParseFailure(f *testing.F) {
 			if !errors.As(err, new(*fault.Corrupt)) || all != nil {
 				t.Fatalf("%v with %+v", err, all)
 			}
+		} else if slices.ContainsFunc(all.Records, func(r FailedRecord) bool { return r.Arrival.Year() < 1970 || r.Arrival.Year() > 9999 }) {
+			t.Fatalf("%+v", all.Records)
 		} else if all.Payload == nil && (all.First.Compare(all.Last) > 0 || len(all.Records) > 0) {
 			t.Fatalf("%+v", all)
 		}
@@ -67,6 +70,15 @@ func TestAFailureRecordIsReadUpToItsLimit(t *testing.T) {
 	for _, deep := range []string{strings.Repeat("[", 1<<20), `{"payload":"` + strings.Repeat("[", 1<<20) + `"}`} {
 		if _, err := ParseFailure("k", []byte(deep)); !errors.As(err, new(*fault.Corrupt)) {
 			t.Errorf("nested deeply: %v", err)
+		}
+	}
+}
+
+func TestARecordThatArrivedAtNoTimeIsCorrupt(t *testing.T) {
+	for _, arrival := range []string{"1e308", "-1", "253402300800", "-0.001"} {
+		doc := `{"payload":"{\"Records\":[{\"eventID\":\"s:7\",\"kinesis\":{\"sequenceNumber\":\"7\",\"approximateArrivalTimestamp\":` + arrival + `}}]}"}`
+		if _, err := ParseFailure("k", []byte(doc)); !errors.As(err, new(*fault.Corrupt)) {
+			t.Errorf("%s: %v", arrival, err)
 		}
 	}
 }

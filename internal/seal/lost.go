@@ -67,7 +67,7 @@ func ParseFailure(key string, data []byte) (*Failure, error) {
 		var err1, err2 error
 		f.First, err1 = hour.ParseSequence(doc.Batch.First)
 		f.Last, err2 = hour.ParseSequence(doc.Batch.Last)
-		if err1 != nil || err2 != nil || hour.CheckShard(f.Shard) != nil || f.First.Compare(f.Last) > 0 || f.Begins.Year() < 1970 || f.Until.Before(f.Begins) {
+		if err1 != nil || err2 != nil || hour.CheckShard(f.Shard) != nil || f.First.Compare(f.Last) > 0 || !knownTime(f.Begins) || !knownTime(f.Until) || f.Until.Before(f.Begins) {
 			return bad("a failure record without its payload that names no range")
 		}
 		return f, nil
@@ -91,10 +91,19 @@ func ParseFailure(key string, data []byte) (*Failure, error) {
 		if err != nil || hour.CheckShard(shard) != nil {
 			return bad("a record without shard or sequence number")
 		}
-		f.Records = append(f.Records, FailedRecord{shard, seq, time.UnixMilli(int64(math.Round(r.Kinesis.Arrival * 1000))).UTC()})
+		ms := math.Round(r.Kinesis.Arrival * 1000)
+		if ms < 0 || ms > lastTime {
+			return bad("a record that arrived at no time")
+		}
+		f.Records = append(f.Records, FailedRecord{shard, seq, time.UnixMilli(int64(ms)).UTC()})
 	}
 	return f, nil
 }
+
+// lastTime is the last millisecond of the year 9999, as the archive has it.
+const lastTime = 253402300799999
+
+func knownTime(t time.Time) bool { return t.UnixMilli() >= 0 && t.UnixMilli() <= lastTime }
 
 type failedRecord struct {
 	shard    string

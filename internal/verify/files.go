@@ -203,13 +203,13 @@ func (c *check) holds() {
 		}
 		*line += n
 	}
-	reject := 0
+	reject, repaired := 0, hour.Repaired(s.Pieces)
 	for n, plan := range s.Parts {
 		line := 0
 		for i := plan.From; i < plan.To && i < len(s.Pieces); i++ {
 			p := &s.Pieces[i]
 			add(p.Object, c.Keys.PartKey(c.hour, c.revision, n), &line, p.Events, p.Whole())
-			add(p.RejectsFile, c.Keys.HourRejectsKey(c.hour, c.revision), &reject, p.Rejects, p.Whole())
+			add(p.RejectsFile, c.Keys.HourRejectsKey(c.hour, c.revision), &reject, p.Rejects, p.Whole() && repaired(p) == nil)
 		}
 	}
 	for i := range c.report.Findings {

@@ -137,3 +137,19 @@ func TestARepairThatWasWrittenSinceIsANote(t *testing.T) {
 		t.Errorf("findings %+v", rep.Findings)
 	}
 }
+
+func TestRejectsOfWhichSomeWereRepairedAreNotCopiedFromTheHour(t *testing.T) {
+	w := repaired(t, 4)
+	for p, b := range w.bytes {
+		if _, ok := w.Keys.ParseRejectsKey(p.key); !ok {
+			continue
+		}
+		w.put(t, p, append(bytes.Clone(b), 0))
+		for _, f := range w.check(t).Findings {
+			if f.Key == p.key && f.Mend != verify.MendRestore {
+				t.Errorf("%+v", f)
+			}
+		}
+		w.must(t, "rejects", p)
+	}
+}

@@ -263,9 +263,12 @@ func (cmd replayCmd) summary(out *replayed) string {
 	case cmd.DryRun:
 		text += "; to run: " + hoursText(out.Run)
 	case cmd.Target != "":
-		text += fmt.Sprintf("; the schedule runs %s once no more comes for half an hour; now: %s", hoursText(out.Run), cmd.command("rerun %s", out.Run[0]))
+		soon := slices.DeleteFunc(slices.Clone(out.Run), func(h hour.Hour) bool { return slices.Contains(out.ByHand, h) })
+		if len(soon) > 0 {
+			text += fmt.Sprintf("; the schedule runs %s once no more comes for half an hour; now: %s", hoursText(soon), cmd.command("rerun %s", soon[0]))
+		}
 		if len(out.ByHand) > 0 {
-			text += fmt.Sprintf("; it looks no longer at %s: %s", hoursText(out.ByHand), cmd.command("rerun %s", out.ByHand[0]))
+			text += fmt.Sprintf("; the schedule looks no longer at %s: %s", hoursText(out.ByHand), cmd.command("rerun %s", out.ByHand[0]))
 		}
 	case out.Hours == nil:
 		text += fmt.Sprintf("; to run: %s: %s", hoursText(out.Run), cmd.command("rerun %s", out.Run[0]))

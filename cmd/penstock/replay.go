@@ -263,13 +263,11 @@ func (cmd replayCmd) summary(out *replayed) string {
 	case cmd.DryRun:
 		text += "; to run: " + hoursText(out.Run)
 	case cmd.Target != "":
-		soon := slices.DeleteFunc(slices.Clone(out.Run), func(h hour.Hour) bool { return slices.Contains(out.ByHand, h) })
-		if len(soon) > 0 {
-			text += fmt.Sprintf("; the schedule runs %s once no more comes for half an hour; now: %s", hoursText(soon), cmd.command("rerun %s", soon[0]))
-		}
+		text += fmt.Sprintf("; the schedule runs %s once no more comes for half an hour", hoursText(out.Run))
 		if len(out.ByHand) > 0 {
-			text += fmt.Sprintf("; the schedule looks no longer at %s: %s", hoursText(out.ByHand), cmd.command("rerun %s", out.ByHand[0]))
+			text += fmt.Sprintf(", but not %s, which the stream no longer holds", hoursText(out.ByHand))
 		}
+		text += fmt.Sprintf("; now: %s", cmd.command("backfill %s %s", out.Run[0], out.Run[len(out.Run)-1]))
 	case out.Hours == nil:
 		text += fmt.Sprintf("; to run: %s: %s", hoursText(out.Run), cmd.command("rerun %s", out.Run[0]))
 	}

@@ -50,7 +50,7 @@ func repaired(t *testing.T, n int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x, err := s.Rerun(ctx, h, hour.Options{}, local.Job{Playbook: text, Exec: hadoop.InProcess{}, Seed: 1, Wall: time.Now}); err != nil || x.Error != "" {
+	if x, n, err := s.Rerun(ctx, h, hour.Options{}, local.Job{Playbook: text, Exec: hadoop.InProcess{}, Seed: 1, Wall: time.Now}); err != nil || x.Run(n).Published == 0 {
 		t.Fatalf("%+v, %v", x, err)
 	}
 	w := load(t, dir)

@@ -21,7 +21,8 @@ var layers = [][]string{
 	{"internal/store/storefault", "internal/stream/streamfault", "internal/stream/kpl", "internal/emr", "internal/ledger", "internal/datadir",
 		"internal/cluster"},
 	{"internal/archive", "internal/ingest", "internal/metrics", "internal/seal", "internal/compact", "internal/claim",
-		"internal/prepare", "internal/publish", "internal/recordfailure", "internal/due", "internal/reap", "internal/hadoop", "internal/verify"},
+		"internal/prepare", "internal/publish", "internal/recordfailure", "internal/due", "internal/reap", "internal/hadoop", "internal/verify",
+		"internal/clean"},
 	{"internal/local"},
 }
 

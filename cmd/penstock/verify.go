@@ -129,24 +129,49 @@ func (f *verifiedObject) line() string {
 	return clean(s)
 }
 
+// readAtOnce is how many objects of a bucket are read at the same time, unless it is said.
+const readAtOnce = 16
+
 // next says what mends a finding.
 func (cmd verifyCmd) next(d *site, f verify.Finding) string {
-	path := func(bucket verify.Bucket, key string) string { return d.path(string(bucket), key) }
 	rerun := cmd.command("rerun %s --force", f.Hour)
 	switch f.Mend {
 	case verify.MendRerun:
 		return rerun
 	case verify.MendReplace:
-		return fmt.Sprintf("`rm %s`, then %s", path(f.Bucket, f.Key), rerun)
+		return fmt.Sprintf("`%s`, then %s", remove(d, f.Bucket, f.Key), rerun)
+	case verify.MendClean:
+		return cmd.command("clean %s --yes", f.Hour)
 	case verify.MendCopy:
-		return fmt.Sprintf("`penstock bzip2 -d < %s | sed -n %d,%dp | penstock bzip2 > %s`", path(verify.Hours, f.Holds.Key), f.Holds.From, f.Holds.To,
-			path(f.Bucket, f.Key))
+		return copyLines(d, f)
 	case verify.MendRestore:
 		s := "bring back an earlier version of the file: no command makes it again"
+		if d.Stack != nil {
+			s = fmt.Sprintf("bring back an earlier version of the object: `aws s3api list-object-versions --bucket %s --prefix %s` lists them", d.bucket(string(f.Bucket)), f.Key)
+		}
 		if f.Holds != nil {
-			s += fmt.Sprintf("; lines %d to %d of %s hold what the hour takes of it", f.Holds.From, f.Holds.To, path(verify.Hours, f.Holds.Key))
+			s += fmt.Sprintf("; lines %d to %d of %s hold what the hour takes of it", f.Holds.From, f.Holds.To, d.path(string(verify.Hours), f.Holds.Key))
 		}
 		return s
 	}
 	return ""
+}
+
+// remove is the command that removes an object.
+func remove(d *site, bucket verify.Bucket, key string) string {
+	if d.Stack != nil {
+		return "aws s3 rm " + d.path(string(bucket), key)
+	}
+	return "rm " + d.path(string(bucket), key)
+}
+
+// copyLines is the command that makes a damaged archive object again of the part's lines.
+func copyLines(d *site, f verify.Finding) string {
+	part, object := d.path(string(verify.Hours), f.Holds.Key), d.path(string(f.Bucket), f.Key)
+	if d.Stack == nil {
+		return fmt.Sprintf("`penstock bzip2 -d < %s | sed -n %d,%dp | penstock bzip2 > %s`", part, f.Holds.From, f.Holds.To, object)
+	}
+	// The archive takes an object only where none is.
+	return fmt.Sprintf("`aws s3 cp %s - | penstock bzip2 -d | sed -n %d,%dp | penstock bzip2 > mended.bz2`, then `aws s3 rm %s`, "+
+		"then `aws s3api put-object --if-none-match '*' --body mended.bz2 --bucket %s --key %s`", part, f.Holds.From, f.Holds.To, object, d.bucket(string(f.Bucket)), f.Key)
 }

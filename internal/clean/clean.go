@@ -83,19 +83,21 @@ func Size(items []Item) (n int64) {
 	return n
 }
 
-// Plan looks at the hours of a range, a day at a time: a few listings a day, a manifest an hour, and a ledger where
+// Plan looks at the hours of some ranges, a day at a time: a few listings a day, a manifest an hour, and a ledger where
 // something lies that the manifest does not name. It changes nothing.
-func (c *Cleaner) Plan(ctx context.Context, r hour.Range) (*Plan, error) {
+func (c *Cleaner) Plan(ctx context.Context, ranges ...hour.Range) (*Plan, error) {
 	p := &Plan{last: map[hour.Hour]int{}}
-	for first := r.From; !r.To.Before(first); {
-		last := first
-		for !r.To.Before(last.Add(1)) && c.Keys.DayPrefix(last.Add(1)) == c.Keys.DayPrefix(first) {
-			last = last.Add(1)
+	for _, r := range ranges {
+		for first := r.From; !r.To.Before(first); {
+			last := first
+			for !r.To.Before(last.Add(1)) && c.Keys.DayPrefix(last.Add(1)) == c.Keys.DayPrefix(first) {
+				last = last.Add(1)
+			}
+			if err := c.day(ctx, p, hour.Range{From: first, To: last}); err != nil {
+				return nil, err
+			}
+			first = last.Add(1)
 		}
-		if err := c.day(ctx, p, hour.Range{From: first, To: last}); err != nil {
-			return nil, err
-		}
-		first = last.Add(1)
 	}
 	return p, nil
 }
@@ -377,7 +379,7 @@ func (c *Cleaner) hour(ctx context.Context, p *Plan, items []Item, done *Done) e
 			if ok, err := same(); err != nil || !ok {
 				return err
 			}
-			n, err := c.delete(ctx, group, done)
+			n, err := c.delete(ctx, group, map[Bucket]Store{Archive: c.Archive, Hours: c.Hours}, done)
 			if err != nil {
 				return err
 			}
@@ -414,7 +416,7 @@ func names(s *ledger.State, items []Item) bool {
 }
 
 // delete deletes items from the first on, until all are gone or it is time to look at the ledger again, and says how many.
-func (c *Cleaner) delete(ctx context.Context, items []Item, done *Done) (n int, err error) {
+func (c *Cleaner) delete(ctx context.Context, items []Item, buckets map[Bucket]Store, done *Done) (n int, err error) {
 	limited, cancel := context.WithTimeout(ctx, recheck)
 	defer cancel()
 	var mu sync.Mutex
@@ -422,11 +424,7 @@ func (c *Cleaner) delete(ctx context.Context, items []Item, done *Done) (n int, 
 	for n < len(items) && (n == 0 || c.Now().Sub(begun) < recheck/2) {
 		batch := items[n:min(len(items), n+max(1, c.Procs))]
 		err := c.each(limited, len(batch), func(ctx context.Context, i int) error {
-			s := c.Hours
-			if batch[i].Bucket == Archive {
-				s = c.Archive
-			}
-			if err := s.Delete(ctx, batch[i].Key); err != nil {
+			if err := buckets[batch[i].Bucket].Delete(ctx, batch[i].Key); err != nil {
 				return fmt.Errorf("delete %s: %w", batch[i].Key, err)
 			}
 			mu.Lock()

@@ -230,7 +230,7 @@ func (c *check) archived(ctx context.Context, f *hour.File, kind, n int, bytes i
 	}
 	switch {
 	case s.gone:
-		c.find(Archive, f.Key, MendRestore, "gone: an index names it")
+		c.find(Archive, f.Key, c.goneBy(), "gone: an index names it")
 	case s.size != f.Size:
 		c.find(Archive, f.Key, MendRestore, "%d bytes, its index says %d", s.size, f.Size)
 	case s.sha != f.SHA256:

@@ -106,7 +106,7 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 	x := c.indexes[p.Index.Key]
 	if x == nil {
 		if _, there := c.archive[p.Index.Key]; !there && c.sound(Archive, p.Index.Key) {
-			c.find(Archive, p.Index.Key, MendRestore, "gone: a seal names it")
+			c.find(Archive, p.Index.Key, c.goneBy(), "gone: a seal names it")
 		}
 		for _, f := range []*hour.File{p.Object, p.RejectsFile} { // which nothing has looked at
 			if f == nil || !c.sound(Archive, f.Key) {
@@ -115,7 +115,7 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 			if _, there, err := c.look(ctx, Archive, f.Key); err != nil {
 				return err
 			} else if !there {
-				c.find(Archive, f.Key, MendRestore, "gone: a seal names it")
+				c.find(Archive, f.Key, c.goneBy(), "gone: a seal names it")
 			}
 		}
 		return nil
@@ -141,6 +141,14 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 		}
 	}
 	return nil
+}
+
+// goneBy is how it is mended that the archive lacks an object: past its keep time, cleaning was interrupted.
+func (c *check) goneBy() Mend {
+	if c.published != nil && c.Now().After(c.hour.End().Add(c.ArchiveKeep)) {
+		return MendClean
+	}
+	return MendRestore
 }
 
 func same(a, b *hour.File) bool {

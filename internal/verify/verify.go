@@ -52,7 +52,7 @@ const (
 	MendReplace Mend = "replace" // remove the object, then run the hour again by force: the same bytes are made again
 	MendCopy    Mend = "copy"    // encode the lines of Holds again
 	MendRestore Mend = "restore" // nothing makes it again: bring back an earlier version of the object
-	MendClean   Mend = "clean"   // cleaning takes it away, or was interrupted
+	MendClean   Mend = "clean"   // cleaning takes it away, or was interrupted, or a lifecycle is at it
 	MendNone    Mend = ""        // there is nothing to do
 )
 

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"time"
 
 	"penstock/internal/hour"
 	"penstock/internal/jsonwalk"
@@ -97,6 +98,9 @@ func (c *check) checkIndex(ctx context.Context, key string, sels []*selected) er
 	}
 	for _, s := range sels {
 		s.choose(rows)
+	}
+	if x.RebuiltAt != nil {
+		c.note(Archive, key, MendNone, "it was lost, and made again at %s: when it was archived, and by which request, is not known", x.RebuiltAt.Format(time.RFC3339))
 	}
 	x.Columns = ""
 	c.mu.Lock()

@@ -123,7 +123,7 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 	sel := c.selected[takeKey(p)]
 	i := x.x
 	switch {
-	case x.sha != p.Index.SHA256:
+	case !p.Means(i, x.sha):
 		c.find(Archive, p.Index.Key, MendRestore, "it is not the index that was sealed")
 	case p.Span(c.hour) != i.Span() || p.RecordsHash != i.RecordsHash || p.Bytes != i.Bytes || !same(p.Object, i.Object) || !same(p.RejectsFile, i.RejectsFile):
 		c.find(Hours, seal, MendRestore, "a piece is not what %s says", p.Index.Key)

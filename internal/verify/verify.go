@@ -53,6 +53,8 @@ const (
 	MendCopy    Mend = "copy"    // encode the lines of Holds again
 	MendRestore Mend = "restore" // nothing makes it again: bring back an earlier version of the object
 	MendClean   Mend = "clean"   // cleaning takes it away, or was interrupted, or a lifecycle is at it
+	MendRebuild Mend = "rebuild" // make the index again of the stream's records, as long as it has them
+	MendReplay  Mend = "replay"  // archive what the failure destination holds
 	MendNone    Mend = ""        // there is nothing to do
 )
 

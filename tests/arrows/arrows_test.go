@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"internal/archive", "internal/ingest", "internal/metrics", "internal/seal", "internal/compact", "internal/claim",
 		"internal/prepare", "internal/publish", "internal/recordfailure", "internal/due", "internal/reap", "internal/hadoop", "internal/verify",
 		"internal/clean"},
-	{"internal/local"},
+	{"internal/local", "internal/reread"},
 }
 
 // sdk are the places where the AWS SDK may appear.

@@ -189,7 +189,7 @@ func (c *comparison) unarchived(shard string, u *unarchived) {
 	key := c.Keys.HourPrefix(c.hour) + shard
 	what := fmt.Sprintf("%d records that the stream has are in no index, from %s of %s to %s: the hour is published without them", u.n, u.first.sequence,
 		u.first.arrival.Format(time.RFC3339), u.last.sequence)
-	mend := verify.MendNone
+	mend := verify.MendRebuild
 	if slices.ContainsFunc(c.published.Lost, func(l hour.Lost) bool { return l.Shard == shard }) {
 		mend = verify.MendReplay
 	}
@@ -231,7 +231,7 @@ func (c *comparison) batch(ctx context.Context, s hour.Span, records []record) e
 	c.report.Archived, c.report.Compared, c.report.Left = c.report.Archived+len(rows), c.report.Compared+len(m.both), c.report.Left+m.left
 	c.mu.Unlock()
 	if m.wrong != "" {
-		c.find(key, verify.MendRebuild, "%s", m.wrong)
+		c.find(key, verify.MendRestore, "%s", m.wrong)
 		return nil
 	}
 	if len(m.both) == 0 {
@@ -243,7 +243,7 @@ func (c *comparison) batch(ctx context.Context, s hour.Span, records []record) e
 	}
 	whole := len(m.both) == len(rows)
 	if whole && again.index.RecordsHash != x.RecordsHash {
-		c.find(key, verify.MendRebuild, "its hash of the raw records is not that of the stream's: a payload is another")
+		c.find(key, verify.MendRestore, "its hash of the raw records is not that of the stream's: a payload is another")
 		return nil
 	}
 	if whole && sameFile(x.Object, again.index.Object) && sameFile(x.RejectsFile, again.index.RejectsFile) && kinds(rows, m.both, again.rows) < 0 {
@@ -350,7 +350,7 @@ func (c *comparison) content(ctx context.Context, key string, x *hour.Index, row
 			return err
 		}
 		if at := differs(rows, both, stored, made, f.n, f.same); at >= 0 {
-			c.find(f.file.Key, verify.MendRebuild, "what it holds of record %s is not what the stream has", rows[at].Sequence)
+			c.find(f.file.Key, verify.MendRestore, "what it holds of record %s is not what the stream has", rows[at].Sequence)
 		}
 	}
 	return nil

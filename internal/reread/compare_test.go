@@ -81,8 +81,8 @@ func TestWhateverTheArchiveSaysOtherwiseIsFound(t *testing.T) {
 		{"a payload of other bytes", func(w *world) {
 			first(w, func(r *stream.Record) { r.Data = bytes.Replace(r.Data, []byte("200"), []byte("404"), 1) })
 		},
-			"a payload is another", verify.MendRebuild},
-		{"another arrival", func(w *world) { first(w, func(r *stream.Record) { r.Arrival = r.Arrival.Add(time.Millisecond) }) }, "arrived at", verify.MendRebuild},
+			"a payload is another", verify.MendRestore},
+		{"another arrival", func(w *world) { first(w, func(r *stream.Record) { r.Arrival = r.Arrival.Add(time.Millisecond) }) }, "arrived at", verify.MendRestore},
 		{"a record in the midst that the index leaves out", func(w *world) {
 			p := w.withRejects()
 			x := w.index(p.Index.Key)
@@ -97,7 +97,7 @@ func TestWhateverTheArchiveSaysOtherwiseIsFound(t *testing.T) {
 				}
 				return all
 			})
-		}, "it leaves out record", verify.MendRebuild},
+		}, "it leaves out record", verify.MendRestore},
 		{"a record that the stream does not have", func(w *world) {
 			w.change(func(shard string, all []stream.Record) []stream.Record {
 				if shard == w.seal.Pieces[0].Shard {
@@ -105,17 +105,17 @@ func TestWhateverTheArchiveSaysOtherwiseIsFound(t *testing.T) {
 				}
 				return all
 			})
-		}, "which the stream does not have", verify.MendRebuild},
+		}, "which the stream does not have", verify.MendRestore},
 		{"an index that is gone: its records are in none", func(w *world) { w.put(w.seal.Pieces[1].Index.Key, nil) },
-			"the hour is published without them", verify.MendNone},
+			"the hour is published without them", verify.MendRebuild},
 		{"an object and its index that were forged together", func(w *world) {
 			p := w.withRejects()
 			w.forge(p, func(text string) string { return strings.Replace(text, "200", "404", 1) }, nil)
-		}, "what it holds of record", verify.MendRebuild},
+		}, "what it holds of record", verify.MendRestore},
 		{"rejects and their index that were forged together", func(w *world) {
 			p := w.withRejects()
 			w.forge(p, nil, func(text string) string { return strings.Replace(text, `"payload":"e2`, `"payload":"e3`, 1) })
-		}, "what it holds of record", verify.MendRebuild},
+		}, "what it holds of record", verify.MendRestore},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -249,7 +249,7 @@ func TestAStreamThatIsBusyIsAskedAgain(t *testing.T) {
 	})
 	w.Procs = 1
 	pauses := 0
-	w.Pause = func(context.Context) error { pauses++; return nil }
+	w.Pause = func(context.Context, int) error { pauses++; return nil }
 	if r := w.compare(t); len(r.Findings) > 0 || r.Compared != r.Archived || pauses == 0 {
 		t.Errorf("%+v, %d pauses", r, pauses)
 	}

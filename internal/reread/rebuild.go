@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
@@ -20,24 +23,32 @@ type Lost struct {
 	Key  string    `json:"key"`
 	// Named says that a seal of the hour names it; else only an object or rejects lie there that it has to have committed.
 	Named bool `json:"named"`
+	// Damaged says that something stands under its key which is not it: that has to be removed first.
+	Damaged bool `json:"damaged"`
 	// Records is how many it lists.
 	Records int `json:"records,omitempty"`
 	// Rebuilt says that it was made again, or would be; Exact that it is the lost one byte by byte.
 	Rebuilt bool   `json:"rebuilt"`
 	Exact   bool   `json:"exact"`
 	Why     string `json:"why,omitempty"` // it cannot be rebuilt
+	// Published says that the published revision holds its records; Object is the archive object with its events, where it
+	// still lies there.
+	Published bool   `json:"published"`
+	Object    string `json:"object,omitempty"`
 }
 
 // lost is an index that is gone.
 type lost struct {
-	span     hour.Span
-	piece    *hour.Piece // of a seal that names it as one
-	named    bool
-	object   []store.Object // that may be its events or its rejects
-	rejects  []store.Object
-	document []byte // made again
-	create   map[string][]byte
-	report   Lost
+	span      hour.Span
+	piece     *hour.Piece // of a seal that names it as one
+	named     bool
+	damaged   bool
+	published bool           // and it is the published one
+	object    []store.Object // that may be its events or its rejects
+	rejects   []store.Object
+	document  []byte // made again
+	create    map[string][]byte
+	report    Lost
 }
 
 // Rebuild finds the indexes of an hour that are gone and makes them again of the stream's records: it looks which a seal
@@ -55,9 +66,15 @@ func (r *Reader) Rebuild(ctx context.Context, h hour.Hour, write bool) ([]Lost, 
 	report := []Lost{}
 	for i := range all {
 		l := &all[i]
-		l.report = Lost{Hour: h, Key: r.Keys.IndexKey(l.span), Named: l.named}
+		l.report = Lost{Hour: h, Key: r.Keys.IndexKey(l.span), Named: l.named, Damaged: l.damaged, Published: l.published}
+		if len(l.object) > 0 {
+			l.report.Object = l.object[0].Key
+		}
 		if err := r.rebuild(ctx, l); err != nil {
 			return report, fmt.Errorf("rebuild %s: %w", l.report.Key, err)
+		}
+		if l.damaged && l.report.Rebuilt {
+			l.report.Rebuilt, l.report.Why = false, "something else stands there: remove it first"
 		}
 		if write && l.report.Rebuilt {
 			if err := r.write(ctx, l); err != nil {
@@ -78,15 +95,17 @@ func (r *Reader) missing(ctx context.Context, h hour.Hour) ([]lost, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, seals, err := r.sealed(ctx, h)
+	published, seals, err := r.sealed(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	there := map[hour.Span]bool{}
-	for _, list := range spans {
-		for _, s := range list {
-			there[s] = true
-		}
+	there, err := r.indexes(ctx, spans)
+	if err != nil {
+		return nil, err
+	}
+	sound := func(p *hour.Piece) bool {
+		x := there[p.Span(h)]
+		return x != nil && x.index != nil && p.Means(x.index, x.sha)
 	}
 	found := map[hour.Span]*lost{}
 	add := func(s hour.Span) *lost {
@@ -97,15 +116,21 @@ func (r *Reader) missing(ctx context.Context, h hour.Hour) ([]lost, error) {
 	}
 	for _, s := range seals {
 		for i := range s.Pieces {
-			if p := &s.Pieces[i]; p.Kind == hour.PieceRange && !there[p.Span(h)] {
+			if p := &s.Pieces[i]; p.Kind == hour.PieceRange && !sound(p) {
 				l := add(p.Span(h))
 				l.named, l.piece = true, p
+				l.published = l.published || s == published
 			}
 		}
 		for _, d := range s.Duplicates {
-			if span, ok := r.Keys.ParseIndexKey(d); ok && span.Hour == h && !there[span] {
+			if span, ok := r.Keys.ParseIndexKey(d); ok && span.Hour == h && there[span] == nil {
 				add(span).named = true
 			}
+		}
+	}
+	for s, x := range there {
+		if x.index == nil {
+			add(s)
 		}
 	}
 	var strays []hour.Span
@@ -117,7 +142,7 @@ func (r *Reader) missing(ctx context.Context, h hour.Hour) ([]lost, error) {
 				continue
 			}
 		}
-		if there[d.Span] || found[d.Span] == nil && r.Now().Sub(others[key].Modified) < young {
+		if there[d.Span] != nil && found[d.Span] == nil || found[d.Span] == nil && r.Now().Sub(others[key].Modified) < young {
 			continue
 		}
 		if found[d.Span] == nil {
@@ -140,11 +165,56 @@ func (r *Reader) missing(ctx context.Context, h hour.Hour) ([]lost, error) {
 		}
 	}
 	var all []lost
-	for _, l := range found {
+	for s, l := range found {
+		l.damaged = there[s] != nil
 		all = append(all, *l)
 	}
 	slices.SortFunc(all, func(a, b lost) int { return bySpan(a.span, b.span) })
 	return all, nil
+}
+
+// standing is an index as it lies in the archive.
+type standing struct {
+	index *hour.Index // nil: it is damaged
+	sha   string
+}
+
+// indexes reads the indexes of an hour, without their lists of records.
+func (r *Reader) indexes(ctx context.Context, spans map[string][]hour.Span) (map[hour.Span]*standing, error) {
+	all := map[hour.Span]*standing{}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, r.Procs))
+	for _, list := range spans {
+		for _, s := range list {
+			g.Go(func() error {
+				key := r.Keys.IndexKey(s)
+				data, _, err := r.Archive.Get(ctx, key, hour.MaxDocument)
+				var corrupt *fault.Corrupt
+				if err != nil && !errors.As(err, &corrupt) {
+					return err
+				}
+				x := &standing{sha: hour.SHA256(data)}
+				if x.index, err = r.Keys.DecodeIndex(key, data); err == nil {
+					_, err = x.index.Rows()
+				}
+				var newer *fault.NewerVersion
+				switch {
+				case errors.As(err, &newer):
+					return err
+				case err != nil:
+					x.index = nil
+				default:
+					x.index.Columns = ""
+				}
+				mu.Lock()
+				all[s] = x
+				mu.Unlock()
+				return nil
+			})
+		}
+	}
+	return all, g.Wait()
 }
 
 // rebuild makes a lost index again in memory, or says why not.

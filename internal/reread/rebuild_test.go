@@ -126,6 +126,34 @@ func (w *world) reseal(t *testing.T) {
 	must(w.ledger.WriteManifest(ctx, must(w.ledger.Read(ctx, h7))))
 }
 
+func TestADamagedIndexIsMadeAgainOnceItIsRemoved(t *testing.T) {
+	for name, damage := range map[string]func(w *world, p *hour.Piece) []byte{
+		"a bit": func(w *world, p *hour.Piece) []byte { b := w.get(p.Index.Key); b[len(b)/2] ^= 1; return b },
+		"cut":   func(w *world, p *hour.Piece) []byte { b := w.get(p.Index.Key); return b[:len(b)/2] },
+		"another batch": func(w *world, p *hour.Piece) []byte {
+			x := w.index(p.Index.Key)
+			x.Request = "forged"
+			return hour.Encode(x)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.withRejects()
+			w.put(p.Index.Key, damage(w, p))
+			before := w.snapshot()
+			all := w.rebuild(t, true)
+			if len(all) != 1 || all[0].Key != p.Index.Key || all[0].Rebuilt || !all[0].Damaged || !strings.Contains(all[0].Why, "remove it first") || !maps.Equal(before, w.snapshot()) {
+				t.Fatalf("%+v", all)
+			}
+			w.put(p.Index.Key, nil)
+			if all := w.rebuild(t, true); len(all) != 1 || !all[0].Rebuilt {
+				t.Fatalf("%+v", all)
+			}
+			w.sound(t, "it was lost, and made again")
+		})
+	}
+}
+
 func TestAnIndexWhoseRequestIsUnknownSaysThatItWasRebuilt(t *testing.T) {
 	w := newWorld(t)
 	p := w.withRejects()
@@ -274,7 +302,7 @@ func TestWhatTheStreamNoLongerHasIsNotMadeUp(t *testing.T) {
 			c.change(t, w, p)
 			before := w.snapshot()
 			all := w.rebuild(t, true)
-			if len(all) != 1 || all[0].Rebuilt || !strings.Contains(all[0].Why, c.why) {
+			if len(all) != 1 || all[0].Rebuilt || !strings.Contains(all[0].Why, c.why) || !all[0].Published || all[0].Object != p.Object.Key {
 				t.Errorf("%+v", all)
 			}
 			if !maps.Equal(w.snapshot(), before) {

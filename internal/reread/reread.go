@@ -56,9 +56,9 @@ type Reader struct {
 	// Dropped tells, by shard, up to which sequence number records have left the stream before their retention was over: on
 	// one machine those that are archived. nil: none have.
 	Dropped map[string]hour.Sequence
-	// Pause is called before each read of a shard but the first: others read it, too, and need its throughput. It is also called
-	// before a read that was refused is tried again. nil does not wait.
-	Pause func(ctx context.Context) error
+	// Pause is called after each read of a shard, with its bytes: others read it, too, and need its throughput. It is also called
+	// before a read that was refused is tried again, with 0. nil does not wait.
+	Pause func(ctx context.Context, bytes int) error
 	// Procs is how many shards are read at the same time; 0 means 1.
 	Procs int
 	// Progress is told of each index that is done with, by any goroutine; nil for nobody.
@@ -131,7 +131,11 @@ func (r *Reader) records(ctx context.Context, shard string, h hour.Hour, start s
 				return
 			}
 			if err == nil && r.Pause != nil {
-				err = r.Pause(ctx)
+				bytes := 0
+				for i := range page.Records {
+					bytes += len(page.Records[i].Data)
+				}
+				err = r.Pause(ctx, bytes)
 			}
 			it = page.Next
 		}
@@ -146,7 +150,7 @@ func again[T any](ctx context.Context, r *Reader, call func() (T, error)) (v T, 
 		if v, err = call(); err == nil || !errors.As(err, &busy) || r.Pause == nil || ctx.Err() != nil {
 			return v, err
 		}
-		if err := r.Pause(ctx); err != nil {
+		if err := r.Pause(ctx, 0); err != nil {
 			return v, err
 		}
 	}

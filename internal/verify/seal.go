@@ -106,7 +106,11 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 	x := c.indexes[p.Index.Key]
 	if x == nil {
 		if _, there := c.archive[p.Index.Key]; !there && c.sound(Archive, p.Index.Key) {
-			c.find(Archive, p.Index.Key, c.goneBy(), "gone: a seal names it")
+			m := c.goneBy()
+			if m == MendRestore {
+				m = MendRebuild
+			}
+			c.find(Archive, p.Index.Key, m, "gone: a seal names it")
 		}
 		for _, f := range []*hour.File{p.Object, p.RejectsFile} { // which nothing has looked at
 			if f == nil || !c.sound(Archive, f.Key) {
@@ -124,7 +128,7 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 	i := x.x
 	switch {
 	case !p.Means(i, x.sha):
-		c.find(Archive, p.Index.Key, MendRestore, "it is not the index that was sealed")
+		c.find(Archive, p.Index.Key, MendRebuild, "it is not the index that was sealed")
 	case p.Span(c.hour) != i.Span() || p.RecordsHash != i.RecordsHash || p.Bytes != i.Bytes || !same(p.Object, i.Object) || !same(p.RejectsFile, i.RejectsFile):
 		c.find(Hours, seal, MendRestore, "a piece is not what %s says", p.Index.Key)
 	case !sel.known || sel.n != [2]int{p.Events, p.Rejects}:

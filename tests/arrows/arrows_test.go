@@ -20,9 +20,9 @@ var layers = [][]string{
 	{"internal/store", "internal/stream", "internal/trace", "internal/playbook", "internal/rollup", "internal/asl", "internal/env"},
 	{"internal/store/storefault", "internal/stream/streamfault", "internal/stream/kpl", "internal/emr", "internal/ledger", "internal/datadir",
 		"internal/cluster"},
+	{"internal/clean"},
 	{"internal/archive", "internal/ingest", "internal/metrics", "internal/seal", "internal/compact", "internal/claim",
-		"internal/prepare", "internal/publish", "internal/recordfailure", "internal/due", "internal/reap", "internal/hadoop", "internal/verify",
-		"internal/clean"},
+		"internal/prepare", "internal/publish", "internal/recordfailure", "internal/due", "internal/reap", "internal/hadoop", "internal/verify"},
 	{"internal/local", "internal/reread"},
 }
 

@@ -112,7 +112,11 @@ func (cmd verifyCmd) rebuild(ctx context.Context, d *site, r *reread.Reader, hou
 		if err != nil {
 			return nil, err
 		}
-		for _, l := range lost {
+		holes, err := r.Fill(ctx, h, true)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range append(lost, holes...) {
 			all = append(all, rebuiltIndex{l, cmd.instead(d, l)})
 		}
 	}
@@ -127,6 +131,8 @@ func (cmd verifyCmd) instead(d *site, l reread.Lost) string {
 		earlier = fmt.Sprintf("bring back an earlier version: `aws s3api list-object-versions --bucket %s --prefix %s` lists them", d.bucket(string(verify.Archive)), l.Key)
 	}
 	switch {
+	case l.Hole && !l.Rebuilt:
+		return cmd.command("verify %s", l.Hour)
 	case l.Rebuilt && l.Named:
 		return ""
 	case l.Rebuilt:
@@ -144,10 +150,13 @@ func (cmd verifyCmd) instead(d *site, l reread.Lost) string {
 }
 
 func (r *rebuiltIndex) line(c *console) string {
-	what := c.paint(red, "lost") + "    "
+	what := c.paint(red, "lost    ")
 	text := fmt.Sprintf("%s archive/%s: %s", r.Hour, r.Key, r.Why)
 	if r.Rebuilt {
-		what = c.paint(green, "rebuilt") + " "
+		what = c.paint(green, "rebuilt ")
+		if r.Hole {
+			what = c.paint(green, "archived")
+		}
 		text = fmt.Sprintf("%s archive/%s: %s", r.Hour, r.Key, count(r.Records, "record", "records"))
 		if r.Exact {
 			text += ", byte by byte what was lost"
@@ -156,5 +165,5 @@ func (r *rebuiltIndex) line(c *console) string {
 	if r.Next != "" {
 		text += ": " + r.Next
 	}
-	return what + clean(text)
+	return what + " " + clean(text)
 }

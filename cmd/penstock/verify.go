@@ -29,7 +29,7 @@ Each line is something that is wrong, with the command that mends it; the exit c
 
 With --deep the stream is read once more and held against the archive: each record's place and arrival, what became of it as events and rejects, records that the archive lacks, records that the stream does not have. It says how many records were still in the stream. A data directory's stream keeps only what is not archived yet.
 
-With --rebuild an index that is gone (a seal names it, or objects lie there that it committed) is made again of the stream's records, by the archive's own code. Nothing else is written, and nothing without it.
+With --rebuild an index that is gone (a seal names it, or objects lie there that it committed) is made again of the stream's records, by the archive's own code; and records of a published hour that were never archived are, as a replay's. Nothing else is written, and nothing without it.
 
 Examples:
 

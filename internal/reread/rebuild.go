@@ -25,6 +25,8 @@ type Lost struct {
 	Named bool `json:"named"`
 	// Damaged says that something stands under its key which is not it: that has to be removed first.
 	Damaged bool `json:"damaged"`
+	// Hole says that no index was lost: nobody had archived the records.
+	Hole bool `json:"hole,omitempty"`
 	// Records is how many it lists.
 	Records int `json:"records,omitempty"`
 	// Rebuilt says that it was made again, or would be; Exact that it is the lost one byte by byte.

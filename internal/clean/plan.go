@@ -193,7 +193,7 @@ func (p *planning) result(o store.Object) {
 	case p.state.Run(a.Run) == nil:
 		p.kept = fmt.Sprintf("results of run %d are there, and the ledger has no such run", a.Run)
 	case a.Revision == p.newest && a.Revision != p.published: // a person's turn
-	case p.state.Run(a.Run).Published > 0:
+	case slices.ContainsFunc(p.state.Entries, func(e hour.Entry) bool { return e.Publish != nil && e.Publish.Result == p.k.ResultPrefix(a) }):
 		p.add(Hours, o, time.Time{}, fmt.Sprintf("result of run %d is superseded", a.Run))
 	default:
 		p.add(Hours, o, time.Time{}, fmt.Sprintf("result of cluster %d of run %d was not published", a.Cluster, a.Run))

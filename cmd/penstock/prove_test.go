@@ -221,7 +221,7 @@ func TestAStackIsComparedWithItsStreamAndItsLostIndexIsMadeAgain(t *testing.T) {
 
 	archive := p.buckets["archive"]
 	must(archive.Delete(ctx, piece.Index.Key))
-	expect(true, false, exitCorrupt, piece.Index.Key+": gone: a seal names it: `penstock verify 2026-11-02T07 --rebuild --target aws:stub` makes it again",
+	expect(true, false, exitCorrupt, piece.Index.Key+": gone: a seal names it: `penstock verify 2026-11-02T07 --rebuild --target aws:stub` makes it good",
 		"the hour is published without them")
 	expect(true, true, exitOK, "rebuilt  2026-11-02T07 archive/"+piece.Index.Key, "it was lost, and made again at", "stream: 20 of 20 archived records compared", "nothing is wrong")
 	expect(false, true, exitOK, "nothing is wrong") // once more

@@ -198,7 +198,7 @@ func (cmd verifyCmd) next(d *site, f verify.Finding) string {
 	case verify.MendReplace:
 		return fmt.Sprintf("`%s`, then %s", remove(d, f.Bucket, f.Key), rerun)
 	case verify.MendRebuild:
-		return cmd.command("verify %s --rebuild", f.Hour) + " makes it again as long as the stream has its records"
+		return cmd.command("verify %s --rebuild", f.Hour) + " makes it good as long as the stream has the records"
 	case verify.MendReplay:
 		return cmd.command("replay %s", f.Hour)
 	case verify.MendClean:

@@ -69,7 +69,6 @@ func (h *Handler) clean(ctx context.Context, dryRun bool) (*Cleaned, error) {
 	if err != nil {
 		return out, fmt.Errorf("clean %s: %w", out.Day, err)
 	}
-	h.Figures.Report(ctx, h.Now(), emf.Metric{Name: "CleanedObjects", Unit: emf.Count, Value: float64(out.Objects)},
-		emf.Metric{Name: "CleanedBytes", Unit: emf.Bytes, Value: float64(out.Bytes)})
+	h.Figures.Report(ctx, h.Now(), emf.Metric{Name: "CleanedBytes", Unit: emf.Bytes, Value: float64(out.Bytes)})
 	return out, nil
 }

@@ -53,8 +53,8 @@ type Handler struct {
 	Ledger     Ledger
 	Ender      Ender
 	Now        func() time.Time
-	// Figures gets the age of the oldest live cluster of the stack, OldestClusterMinutes, 0 without one, and what was cleaned,
-	// CleanedObjects and CleanedBytes.
+	// Figures gets the age of the oldest live cluster of the stack, OldestClusterMinutes, 0 without one, and what was
+	// deleted of the hours, CleanedBytes.
 	Figures emf.Figures
 	// Cleaning takes away what nobody gets any more, after the clusters; the zero Cleaning does not.
 	Cleaning Cleaning

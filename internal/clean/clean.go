@@ -247,7 +247,7 @@ func (c *Cleaner) read(ctx context.Context, f *found) (kept string, err error) {
 	}
 	if m := f.manifest; m != nil && m.Job != "" && !slices.Contains(c.Jobs, m.Job) {
 		if err := c.resultsOf(ctx, f, m.Job); err != nil {
-			return "", err
+			return ofTheHour("its manifest names a job that cannot be", err)
 		}
 	}
 	if c.tidy(f) {
@@ -266,7 +266,7 @@ func (c *Cleaner) read(ctx context.Context, f *found) (kept string, err error) {
 			if job != "" && !slices.Contains(jobs, job) {
 				jobs = append(jobs, job)
 				if err := c.resultsOf(ctx, f, job); err != nil {
-					return "", err
+					return ofTheHour("its ledger names a job that cannot be", err)
 				}
 			}
 		}
@@ -285,7 +285,11 @@ func (c *Cleaner) read(ctx context.Context, f *found) (kept string, err error) {
 
 // resultsOf adds what lies under another job's name.
 func (c *Cleaner) resultsOf(ctx context.Context, f *found, job string) error {
-	return c.under(ctx, c.Hours, c.Keys.ResultsPrefix(job, f.hour), func(o store.Object) { f.results = append(f.results, o) })
+	prefix := c.Keys.ResultsPrefix(job, f.hour)
+	if store.CheckPrefix(prefix) != nil {
+		return &fault.Corrupt{Key: c.Keys.LedgerPrefix(f.hour), Detail: fmt.Sprintf("job %.40q", job)}
+	}
+	return c.under(ctx, c.Hours, prefix, func(o store.Object) { f.results = append(f.results, o) })
 }
 
 // tidy says whether the manifest names everything that lies there, so that the ledger need not be read.

@@ -110,6 +110,13 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 			must(0, w.hours.Delete(ctx, keys.LedgerKey(h7, 3)))
 			return revs
 		}, grace, "", "its ledger cannot be read: "},
+		{"a job of no possible name keeps everything", func(w *world) []string {
+			r := w.begin(1)
+			w.append(hour.Entry{Type: hour.EntryClusterRequested, Run: 1, Execution: execution(1), Cluster: &hour.Cluster{Number: 1, Name: "c"},
+				Playbook: &hour.Ref{Key: "code/playbooks/a\nb?.json"}})
+			w.fail(1)
+			return []string{r}
+		}, grace, "", "its ledger names a job that cannot be"},
 		{"a manifest that is damaged keeps everything", func(w *world) []string {
 			revs := w.late(true)
 			must(0, w.hours.Delete(ctx, keys.ManifestKey(h7)))

@@ -5,7 +5,7 @@
 // It only reads, and it believes nothing that another document can contradict. Every document carries its own hash, every
 // object's hash stands in the document that commits it, and the ledger is a chain; so a changed bit, a lost, a swapped or a
 // cut object is found. Two things it cannot see: a last ledger entry that is gone and that no manifest shows, and records
-// that the archive never held (the hash of the raw records needs the stream).
+// that the archive never held: package reread reads the stream for them.
 package verify
 
 import (

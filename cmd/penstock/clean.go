@@ -41,7 +41,7 @@ func (cmd cleanCmd) Validate() error {
 func (cleanCmd) Help() string {
 	return `Shows what nobody gets any more, and deletes it with --yes: parts, rejects and results of revisions that were superseded or never published, results of clusters that did not count, archives and logs past their keep time.
 
-Nothing goes that the manifest names, or the newest seal, or a run that is not over. An hour whose manifest or ledger is damaged, or that contradict each other, keeps everything: that is said. An hour that was archived for the last time after it was sealed keeps its archive, and so does one that was never published.
+Nothing goes that the manifest names, or the newest seal, or a run that is not over. An hour whose manifest or ledger is damaged, or that contradict each other, keeps everything: that is said. An hour of which something was archived after it was sealed keeps its archive, and so does one that was never published.
 
 On one machine time is that of the data: it stands where the last run left it. A stack's reaper does the same by itself with parts, seals and results; its buckets keep deleted objects for some days, until then an earlier version can be brought back.
 

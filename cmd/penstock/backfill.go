@@ -193,7 +193,7 @@ func (cmd backfillCmd) choose(ctx context.Context, d *site, s *local.Session) ([
 	}
 	now := d.now()
 	if d.Dir != nil {
-		if now, err = d.clock(ctx); err != nil {
+		if now, err = d.Clock(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -31,6 +31,7 @@ type grammar struct {
 	Result   resultCmd   `cmd:"" group:"hours" help:"Print the processed result of an hour."`
 	Ledger   ledgerCmd   `cmd:"" group:"hours" help:"Show all that ever happened to an hour."`
 	Verify   verifyCmd   `cmd:"" group:"hours" help:"Check all that is stored of hours, bit by bit."`
+	Clean    cleanCmd    `cmd:"" group:"hours" help:"Show what nobody gets any more, and delete it if asked to."`
 	Trace    traceCmd    `cmd:"" group:"hours" help:"Show where the time of a run went, and what failed in it."`
 
 	Logs logsCmd `cmd:"" group:"hours" help:"Print what the steps of an hour's run wrote to standard error."`

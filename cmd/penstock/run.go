@@ -48,7 +48,7 @@ type runCmd struct {
 func (runCmd) Help() string {
 	return `The input passes the edge, the stream, the archive and, hour by hour, the state machines that are deployed, on a virtual clock: a day takes seconds.
 
-Running the same input again resumes it or does nothing; another input goes on where the stream stands. Nothing is ever deleted.
+Running the same input again resumes it or does nothing; another input goes on where the stream stands. Running deletes nothing.
 
 Examples:
 

@@ -65,8 +65,12 @@ func (s *site) path(bucket, key string) string {
 	if s.Dir != nil {
 		return filepath.Join(s.Dir.Path, bucket, filepath.FromSlash(key))
 	}
-	name := map[string]string{"archive": s.Stack.ArchiveBucket, "hours": s.Stack.HoursBucket, "failure": s.Stack.FailureBucket}[bucket]
-	return "s3://" + name + "/" + key
+	return "s3://" + s.bucket(bucket) + "/" + key
+}
+
+// bucket is the name of a stack's bucket.
+func (s *site) bucket(bucket string) string {
+	return map[string]string{"archive": s.Stack.ArchiveBucket, "hours": s.Stack.HoursBucket, "failure": s.Stack.FailureBucket}[bucket]
 }
 
 // Playbook reads the job of the hours as it stands now, and the reference that ledgers know it by.
@@ -91,6 +95,29 @@ func (s *site) Ledger() *ledger.Ledger {
 	return &ledger.Ledger{Store: s.Hours, Keys: s.Keys, Now: s.now}
 }
 
+// Clock is the present time of the data: on one machine where its last run left the clock, which documents and files are
+// stamped by.
+func (s *site) Clock(ctx context.Context) (time.Time, error) {
+	if s.Stack != nil {
+		return s.now(), nil
+	}
+	saved, err := s.saved(ctx)
+	if err != nil || saved == nil {
+		return s.now(), err
+	}
+	return saved.Clock.Time, nil
+}
+
+// saved is where the last run of a data directory stood; nil without one.
+func (s *site) saved(ctx context.Context) (*local.Saved, error) {
+	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
+	if err != nil {
+		return nil, err
+	}
+	defer states.Close()
+	return local.Load(ctx, states)
+}
+
 // Stream reads the stream. On one machine that is what the last run left of it: records that are archived are gone from
 // there. A directory without a run is a *fault.NotFound.
 func (s *site) Stream(ctx context.Context) (stream.Reader, error) {
@@ -105,30 +132,4 @@ func (s *site) Stream(ctx context.Context) (stream.Reader, error) {
 		return nil, &fault.NotFound{Key: "stream of " + s.Name}
 	}
 	return stream.Restore(stream.Options{Now: func() time.Time { return saved.Clock.Time }}, saved.Stream)
-}
-
-// clock is the time of the site's own clock: on one machine it stands where the last run left it. A directory without a run
-// is a *fault.NotFound.
-func (s *site) clock(ctx context.Context) (time.Time, error) {
-	if s.Stack != nil {
-		return s.now(), nil
-	}
-	saved, err := s.saved(ctx)
-	switch {
-	case err != nil:
-		return time.Time{}, err
-	case saved == nil:
-		return time.Time{}, &fault.NotFound{Key: "run in " + s.Name}
-	}
-	return saved.Clock.Time, nil
-}
-
-// saved is where the last run of a data directory stood; nil if there was none.
-func (s *site) saved(ctx context.Context) (*local.Saved, error) {
-	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
-	if err != nil {
-		return nil, err
-	}
-	defer states.Close()
-	return local.Load(ctx, states)
 }

@@ -193,12 +193,12 @@ func (r *reader) keep(ctx context.Context, p *hour.Piece) ([][2]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if hour.SHA256(data) != p.Index.SHA256 {
-		return nil, &fault.Corrupt{Key: p.Index.Key, Detail: "not the index that was sealed"}
-	}
 	x, err := r.h.Keys.DecodeIndex(p.Index.Key, data)
 	if err != nil {
 		return nil, err
+	}
+	if !p.Means(x, hour.SHA256(data)) {
+		return nil, &fault.Corrupt{Key: p.Index.Key, Detail: "not the index that was sealed"}
 	}
 	rows, err := x.Rows()
 	if err != nil {

@@ -88,7 +88,7 @@ func (l Load) Shards() float64 {
 // What CloudWatch keeps and watches for a stack; tests/aws counts them in template.yaml and the stages.
 const (
 	AlarmMetrics = 15 // that alarms look at, each of which is billed
-	StackFigures = 17 // metrics of a stack
+	StackFigures = 18 // metrics of a stack
 	TypeFigures  = 5  // metrics of each type of event
 	typesSeen    = 8
 )

@@ -42,6 +42,9 @@ type Index struct {
 	Writer       string   `json:"writer"`
 	Request      string   `json:"request,omitempty"` // Lambda request id
 	Trace        string   `json:"trace,omitempty"`   // X-Ray trace id
+	// RebuiltAt says when the index was made again of the stream's records, because it was lost; nil: it was not. Then Request
+	// and Trace are unknown, ArchivedAt is about when the objects were written, and Writer is WriterReplay: it proves nothing.
+	RebuiltAt *Time `json:"rebuiltAt,omitempty"`
 	// Columns holds the list of records (see ColumnsEncoder): base64 of zlib.
 	Columns string `json:"columns"`
 }

@@ -51,6 +51,11 @@ func (k Keys) HourPrefix(h Hour) string { return k.marked(h) }
 // DataPrefix is the prefix of an hour's data: archive objects in the one bucket, parts in the other.
 func (k Keys) DataPrefix(h Hour) string { return k.open(h) }
 
+// DayDataPrefix is the prefix of the data of h's day, as DataPrefix is an hour's.
+func (k Keys) DayDataPrefix(h Hour) string {
+	return month(h) + k.name + "." + h.Start().Format("20060102")
+}
+
 // Span names a run of records of one shard and hour.
 type Span struct {
 	Hour        Hour

@@ -108,6 +108,15 @@ func Load(ctx context.Context, from store.Store) (*Saved, error) {
 	return &s, err
 }
 
+// Archived is up to which sequence number each shard's records are archived, and so not kept.
+func (s *Saved) Archived() map[string]hour.Sequence {
+	all := map[string]hour.Sequence{}
+	for shard, sequence := range s.Stream.Checkpoints[consumer] {
+		all[shard] = hour.Sequence(sequence)
+	}
+	return all
+}
+
 // SaveInput writes what is known of an input.
 func SaveInput(ctx context.Context, to store.Store, in Input) error {
 	in.Version = 1

@@ -1,4 +1,5 @@
-// Package reap ends the clusters of the stack that no running execution owns. It is the last of four safeguards: a
+// Package reap ends the clusters of the stack that no running execution owns, and then takes away what of the hours nobody
+// gets any more. It is the last of four safeguards: a
 // cluster ends with its last step, the machine's own catch ends it, its idle policy does, and then the reaper.
 //
 // Whether a cluster is owned stands in its name, in the ledger of its hour, and with the service that runs the execution,
@@ -52,8 +53,11 @@ type Handler struct {
 	Ledger     Ledger
 	Ender      Ender
 	Now        func() time.Time
-	// Figures gets the age of the oldest live cluster of the stack, OldestClusterMinutes; 0 without one.
+	// Figures gets the age of the oldest live cluster of the stack, OldestClusterMinutes, 0 without one, and what was
+	// deleted of the hours, CleanedBytes.
 	Figures emf.Figures
+	// Cleaning takes away what nobody gets any more, after the clusters; the zero Cleaning does not.
+	Cleaning Cleaning
 }
 
 // In is the event: a change of an execution's status, or a timer's. Whatever it was, all clusters are looked at.
@@ -66,6 +70,8 @@ type Out struct {
 	DryRun bool     `json:"dryRun,omitempty"`
 	Ended  []Reaped `json:"ended"`
 	Kept   []Reaped `json:"kept"` // those of the stack that stay, and why
+	// Cleaned is what of the hours was deleted; nil if nothing was looked at.
+	Cleaned *Cleaned `json:"cleaned,omitempty"`
 }
 
 // Reaped is a cluster and what was decided about it.
@@ -105,19 +111,28 @@ func (h *Handler) Handle(ctx context.Context, in In) (out Out, err error) {
 		}
 	}
 	span.Annotate("ended", len(out.Ended))
-	if in.DryRun {
-		return out, nil
+	if err := h.end(ctx, in, out.Ended); err != nil {
+		return out, err
 	}
-	for batch := range slices.Chunk(out.Ended, MaxIDs) {
+	out.Cleaned, err = h.clean(ctx, in.DryRun)
+	return out, err
+}
+
+// end ends clusters.
+func (h *Handler) end(ctx context.Context, in In, all []Reaped) error {
+	if in.DryRun {
+		return nil
+	}
+	for batch := range slices.Chunk(all, MaxIDs) {
 		var ids []string
 		for _, r := range batch {
 			ids = append(ids, r.ID)
 		}
 		if err := h.Ender.End(ctx, ids); err != nil {
-			return out, fmt.Errorf("end clusters %s: %w", strings.Join(ids, " "), err)
+			return fmt.Errorf("end clusters %s: %w", strings.Join(ids, " "), err)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // report writes how old the oldest of the clusters is: an alarm looks at it.

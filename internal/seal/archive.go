@@ -2,6 +2,7 @@ package seal
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -230,6 +231,10 @@ func (h *Handler) mapping(ctx context.Context, hr hour.Hour) (*hour.Mapping, boo
 				continue
 			}
 			s, err := h.Ledger.ReadSeal(ctx, *run.Seal)
+			var gone *fault.NotFound
+			if errors.As(err, &gone) { // cleaned, long after its day: nobody knows what it showed
+				return &m, true, nil
+			}
 			if err != nil {
 				return nil, false, err
 			}

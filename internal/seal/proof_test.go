@@ -296,13 +296,18 @@ func TestAfterAChangeOfTheMappingTheHourIsReadThrough(t *testing.T) {
 		change func(m *hour.Mapping)
 		full   bool
 	}{
-		"the same mapping":           {func(w *world) { w.sealBefore(-2) }, func(*hour.Mapping) {}, false},
-		"another mapping":            {func(w *world) { w.sealBefore(-2) }, func(m *hour.Mapping) { m.ID = "m2" }, true},
-		"another state":              {func(w *world) { w.sealBefore(-2) }, func(m *hour.Mapping) { m.State = "Disabled" }, true},
-		"several batches at a time":  {func(w *world) { w.sealBefore(-2) }, func(m *hour.Mapping) { m.Factor = 2 }, true},
-		"a filter":                   {func(w *world) {}, func(m *hour.Mapping) { m.Filtered = true }, true},
-		"the first hour of all":      {func(w *world) {}, func(*hour.Mapping) {}, false},
-		"a first hour from the tip":  {func(w *world) {}, func(m *hour.Mapping) { m.Start = stream.Latest }, true},
+		"the same mapping":          {func(w *world) { w.sealBefore(-2) }, func(*hour.Mapping) {}, false},
+		"another mapping":           {func(w *world) { w.sealBefore(-2) }, func(m *hour.Mapping) { m.ID = "m2" }, true},
+		"another state":             {func(w *world) { w.sealBefore(-2) }, func(m *hour.Mapping) { m.State = "Disabled" }, true},
+		"several batches at a time": {func(w *world) { w.sealBefore(-2) }, func(m *hour.Mapping) { m.Factor = 2 }, true},
+		"a filter":                  {func(w *world) {}, func(m *hour.Mapping) { m.Filtered = true }, true},
+		"the first hour of all":     {func(w *world) {}, func(*hour.Mapping) {}, false},
+		"a first hour from the tip": {func(w *world) {}, func(m *hour.Mapping) { m.Start = stream.Latest }, true},
+		"a seal that was cleaned": {func(w *world) {
+			w.sealBefore(-2)
+			st := must(w.h.Ledger.Read(ctx, hr.Add(-2)))
+			must(0, w.hours.Delete(ctx, st.Runs[0].Seal.Key))
+		}, func(*hour.Mapping) {}, true},
 		"hours of outage":            {func(w *world) { w.sealBefore(-20) }, func(m *hour.Mapping) { m.ID = "m2" }, true},
 		"an hour sealed in the hour": {func(w *world) { w.sealBefore(-2); w.mapping.ID = "m2"; w.sealBefore(-1) }, func(*hour.Mapping) {}, true},
 		"an hour sealed before it":   {func(w *world) { w.sealBefore(-3); w.mapping.ID = "m2"; w.sealBefore(-2) }, func(*hour.Mapping) {}, false},

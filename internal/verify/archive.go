@@ -9,6 +9,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"time"
 
 	"penstock/internal/hour"
 	"penstock/internal/jsonwalk"
@@ -74,32 +75,35 @@ func (c *check) checkArchive(ctx context.Context) error {
 }
 
 func (c *check) checkIndex(ctx context.Context, key string, sels []*selected) error {
-	b, err := c.get(ctx, Archive, key, hour.MaxDocument, MendRestore)
+	b, err := c.get(ctx, Archive, key, hour.MaxDocument, MendRebuild)
 	if err != nil || !c.sound(Archive, key) {
 		return err
 	}
 	x, err := c.Keys.DecodeIndex(key, b)
 	if err != nil {
-		return c.damage(Archive, key, MendRestore, err)
+		return c.damage(Archive, key, MendRebuild, err)
 	}
 	rows, err := x.Rows()
 	if err != nil {
-		return c.damage(Archive, key, MendRestore, err)
+		return c.damage(Archive, key, MendRebuild, err)
 	}
 	first, last := rows[0], rows[len(rows)-1]
 	switch {
 	case !first.Arrival.Equal(x.FirstArrival.Time) || !last.Arrival.Equal(x.LastArrival.Time):
-		c.find(Archive, key, MendRestore, "its arrivals are not those of its records")
+		c.find(Archive, key, MendRebuild, "its arrivals are not those of its records")
 	case !fits(x.Object, x.Events, x.Span(), c.Keys.ObjectKey):
-		c.find(Archive, key, MendRestore, "it does not name the object of its %d events", x.Events)
+		c.find(Archive, key, MendRebuild, "it does not name the object of its %d events", x.Events)
 	case !fits(x.RejectsFile, x.Rejects, x.Span(), c.Keys.RejectsKey):
-		c.find(Archive, key, MendRestore, "it does not name the object of its %d rejects", x.Rejects)
+		c.find(Archive, key, MendRebuild, "it does not name the object of its %d rejects", x.Rejects)
 	}
 	if !c.sound(Archive, key) {
 		return nil
 	}
 	for _, s := range sels {
 		s.choose(rows)
+	}
+	if x.RebuiltAt != nil {
+		c.note(Archive, key, MendNone, "it was lost, and made again at %s: when it was archived, and by which request, is not known", x.RebuiltAt.Format(time.RFC3339))
 	}
 	x.Columns = ""
 	c.mu.Lock()
@@ -238,7 +242,7 @@ func (c *check) archived(ctx context.Context, f *hour.File, kind, n int, bytes i
 	}
 	switch {
 	case s.gone:
-		c.find(Archive, f.Key, MendRestore, "gone: an index names it")
+		c.find(Archive, f.Key, c.goneBy(), "gone: an index names it")
 	case s.size != f.Size:
 		c.find(Archive, f.Key, MendRestore, "%d bytes, its index says %d", s.size, f.Size)
 	case s.sha != f.SHA256:

@@ -216,7 +216,7 @@ func (c *check) holds() {
 		f := &c.report.Findings[i]
 		if p, ok := places[f.Key]; ok && f.Bucket == Archive {
 			f.Holds = &p.Lines
-			if p.whole {
+			if p.whole && f.Mend != MendClean {
 				f.Mend = MendCopy
 			}
 		}

@@ -199,7 +199,7 @@ func (c *check) strays(context.Context) error {
 			_, rev, ok = c.Keys.ParseHourRejectsKey(key)
 		}
 		if ok && !known[rev] {
-			c.note(Hours, key, MendClean, "stray: no entry of the ledger knows revision %s", rev)
+			c.note(Hours, key, MendNone, "stray: no entry of the ledger knows revision %s: has the ledger lost its last entries?", rev)
 		}
 	}
 	return nil

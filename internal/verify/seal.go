@@ -109,7 +109,11 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 	x := c.indexes[p.Index.Key]
 	if x == nil {
 		if _, there := c.archive[p.Index.Key]; !there && c.sound(Archive, p.Index.Key) {
-			c.find(Archive, p.Index.Key, MendRestore, "gone: a seal names it")
+			m := c.goneBy()
+			if m == MendRestore {
+				m = MendRebuild
+			}
+			c.find(Archive, p.Index.Key, m, "gone: a seal names it")
 		}
 		for _, f := range []*hour.File{p.Object, p.RejectsFile} { // which nothing has looked at
 			if f == nil || !c.sound(Archive, f.Key) {
@@ -118,7 +122,7 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 			if _, there, err := c.look(ctx, Archive, f.Key); err != nil {
 				return err
 			} else if !there {
-				c.find(Archive, f.Key, MendRestore, "gone: a seal names it")
+				c.find(Archive, f.Key, c.goneBy(), "gone: a seal names it")
 			}
 		}
 		return nil
@@ -126,8 +130,8 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 	sel := c.selected[p]
 	i := x.x
 	switch {
-	case x.sha != p.Index.SHA256:
-		c.find(Archive, p.Index.Key, MendRestore, "it is not the index that was sealed")
+	case !p.Means(i, x.sha):
+		c.find(Archive, p.Index.Key, MendRebuild, "it is not the index that was sealed")
 	case p.Span(c.hour) != i.Span() || p.RecordsHash != i.RecordsHash || p.Bytes != i.Bytes || !same(p.Object, i.Object) || !same(p.RejectsFile, i.RejectsFile):
 		c.find(Hours, seal, MendRestore, "a piece is not what %s says", p.Index.Key)
 	case !sel.known || sel.n != [2]int{p.Events, p.Rejects}:
@@ -140,10 +144,18 @@ func (c *check) checkPiece(ctx context.Context, seal string, p *hour.Piece) erro
 		if o, there, err := c.look(ctx, Archive, f.Key); err != nil {
 			return err
 		} else if there && o.ETag != f.ETag {
-			c.find(Archive, f.Key, MendRestore, "its ETag is not the sealed one")
+			c.note(Archive, f.Key, MendNone, "its ETag is not the sealed one, its bytes are: somebody brought it back")
 		}
 	}
 	return nil
+}
+
+// goneBy is how it is mended that the archive lacks an object: past its keep time, cleaning was interrupted.
+func (c *check) goneBy() Mend {
+	if c.published != nil && c.Now().After(c.hour.End().Add(c.ArchiveKeep)) {
+		return MendClean
+	}
+	return MendRestore
 }
 
 func same(a, b *hour.File) bool {

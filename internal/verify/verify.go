@@ -5,7 +5,7 @@
 // It only reads, and it believes nothing that another document can contradict. Every document carries its own hash, every
 // object's hash stands in the document that commits it, and the ledger is a chain; so a changed bit, a lost, a swapped or a
 // cut object is found. Two things it cannot see: a last ledger entry that is gone and that no manifest shows, and records
-// that the archive never held (the hash of the raw records needs the stream).
+// that the archive never held: package reread reads the stream for them.
 package verify
 
 import (
@@ -52,7 +52,9 @@ const (
 	MendReplace Mend = "replace" // remove the object, then run the hour again by force: the same bytes are made again
 	MendCopy    Mend = "copy"    // encode the lines of Holds again
 	MendRestore Mend = "restore" // nothing makes it again: bring back an earlier version of the object
-	MendClean   Mend = "clean"   // cleaning takes it away, or was interrupted
+	MendClean   Mend = "clean"   // cleaning takes it away, or was interrupted, or a lifecycle is at it
+	MendRebuild Mend = "rebuild" // make the index again of the stream's records, as long as it has them
+	MendReplay  Mend = "replay"  // archive what the failure destination holds
 	MendNone    Mend = ""        // there is nothing to do
 )
 

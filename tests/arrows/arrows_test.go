@@ -20,10 +20,11 @@ var layers = [][]string{
 	{"internal/store", "internal/stream", "internal/trace", "internal/playbook", "internal/rollup", "internal/asl", "internal/env"},
 	{"internal/store/storefault", "internal/stream/streamfault", "internal/stream/kpl", "internal/emr", "internal/ledger", "internal/datadir",
 		"internal/cluster"},
+	{"internal/clean"},
 	{"internal/archive", "internal/ingest", "internal/metrics", "internal/seal", "internal/compact", "internal/claim",
 		"internal/prepare", "internal/publish", "internal/recordfailure", "internal/due", "internal/reap", "internal/operate", "internal/hadoop", "internal/verify"},
 	{"internal/replay"}, // which does by the stages' code what several of them do
-	{"internal/local"},
+	{"internal/local", "internal/reread"},
 }
 
 // sdk are the places where the AWS SDK may appear.

@@ -141,6 +141,7 @@ func TestAnHourIsPublishedFromWhatWasSentOverHTTP(t *testing.T) {
 	})
 	t.Run("the reaper ends the cluster of an aborted execution", func(t *testing.T) { s.aborted(t, of(plain)) })
 	t.Run("an operator runs, cancels and backfills hours", func(t *testing.T) { s.operates(t, of(plain)) })
+	t.Run("what a lost attempt wrote is cleaned", func(t *testing.T) { s.cleans(t, of(failingStep)) })
 	t.Run("bodies that are no events do not reach the stream", func(t *testing.T) { s.refuses(t) })
 	t.Run("what the functions traced is read back", func(t *testing.T) { s.traces(t) })
 	t.Run("the same hours on one machine go the same way", func(t *testing.T) { s.behavesAlike(t, run, rivals) })

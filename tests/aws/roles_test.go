@@ -28,6 +28,7 @@ var rare = map[string][]string{
 	"due":     {"s3:GetObject", "states:DescribeExecution"}, // late data's indexes; runs without an end (internal/due)
 	"seal":    {"s3:GetObject"},                             // what the failure destination holds (internal/seal)
 	"claim":   {"states:DescribeExecution"},                 // the holder of an hour, when there is one (internal/claim)
+	"reap":    {"s3:DeleteObject"},                          // what is older than the grace time of a day at least (internal/clean)
 }
 
 // actions are those that a function's role allows.

@@ -266,7 +266,7 @@ func compactStage(args []string) error {
 		}
 		batches = append(batches, seal.Batch{Index: index, Ref: hour.Ref{Key: o.Key, SHA256: hour.SHA256(data)}, ObjectETag: index.Object.ETag})
 	}
-	selection, err := seal.Select(nil, batches)
+	selection, err := seal.Select(nil, seal.Archived{Batches: batches})
 	if err != nil {
 		return err
 	}

@@ -132,22 +132,11 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	before, err := h.committed(ctx, in.Hour, nil)
+	e, err := h.evidence(ctx, in.Hour, in.Options.AcceptUnproven, in.Cursor)
 	if err != nil {
 		return Out{}, err
 	}
-	mapping, changed, err := h.mapping(ctx, in.Hour)
-	if err != nil {
-		return Out{}, err
-	}
-	shards, err := h.archivedShards(ctx, in.Hour, before)
-	if err != nil {
-		return Out{}, err
-	}
-	p, err := h.prove(ctx, question{hour: in.Hour, shards: shards, full: changed || archivedLate(before), accept: in.Options.AcceptUnproven, cursor: in.Cursor})
-	if err != nil {
-		return Out{}, err
-	}
+	before, mapping, p := e.before, e.mapping, e.proof
 	if p.waiting != "" {
 		if !in.Started.IsZero() && h.Now().Sub(in.Started) > h.Deadline {
 			return Out{}, &fault.HourNotComplete{Hour: in.Hour.String(), Waiting: p.waiting}
@@ -171,6 +160,45 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	s.Lost = stillLost(failed, coverageOf(batches))
 	s.SealedAt, s.Execution = hour.At(h.Now()), in.Execution
 	return h.write(ctx, in, published, s)
+}
+
+// evidence is what was looked at before anything is selected.
+type evidence struct {
+	before  []Batch // committed before the proof
+	mapping *hour.Mapping
+	proof   *proof
+}
+
+// evidence proves the hour complete, or finds what it waits for.
+func (h *Handler) evidence(ctx context.Context, hr hour.Hour, accept bool, cursor Cursor) (*evidence, error) {
+	before, err := h.committed(ctx, hr, nil)
+	if err != nil {
+		return nil, err
+	}
+	mapping, changed, err := h.mapping(ctx, hr)
+	if err != nil {
+		return nil, err
+	}
+	shards, err := h.archivedShards(ctx, hr, before)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.prove(ctx, question{hour: hr, shards: shards, full: changed || archivedLate(before), accept: accept, cursor: cursor})
+	if err != nil {
+		return nil, err
+	}
+	return &evidence{before, mapping, p}, nil
+}
+
+// Waiting says what keeps the hour from being sealed now, "" if nothing does, in the words of Out.Waiting. It reads what
+// Handle would read, of a shard that is behind some answers of the stream, and writes nothing. An hour that the stream
+// does not prove any more is a *fault.Unproven.
+func (h *Handler) Waiting(ctx context.Context, hr hour.Hour) (string, error) {
+	e, err := h.evidence(ctx, hr, false, Cursor{})
+	if err != nil {
+		return "", fault.Outermost(err)
+	}
+	return e.proof.waiting, nil
 }
 
 // stated selects from the batches and says so as a seal, without proof.

@@ -97,12 +97,7 @@ func (s *site) Stream(ctx context.Context) (stream.Reader, error) {
 	if s.Stack != nil {
 		return s.Stack.Stream(s.Stack.StreamName), nil
 	}
-	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
-	if err != nil {
-		return nil, err
-	}
-	defer states.Close()
-	saved, err := local.Load(ctx, states)
+	saved, err := s.saved(ctx)
 	switch {
 	case err != nil:
 		return nil, err
@@ -110,4 +105,14 @@ func (s *site) Stream(ctx context.Context) (stream.Reader, error) {
 		return nil, &fault.NotFound{Key: "stream of " + s.Name}
 	}
 	return stream.Restore(stream.Options{Now: func() time.Time { return saved.Clock.Time }}, saved.Stream)
+}
+
+// saved reads where the last run of a data directory left its clock and its stream; nil if none did.
+func (s *site) saved(ctx context.Context) (*local.Saved, error) {
+	states, err := store.OpenDir(s.Dir.Stream(), store.DirOptions{Now: s.now})
+	if err != nil {
+		return nil, err
+	}
+	defer states.Close()
+	return local.Load(ctx, states)
 }

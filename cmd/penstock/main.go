@@ -22,7 +22,7 @@ import (
 type grammar struct {
 	Run    runCmd    `cmd:"" group:"hours" help:"Run a file of events, or a generated day, through the whole path."`
 	Rerun  rerunCmd  `cmd:"" group:"hours" help:"Run an hour once more."`
-	Status statusCmd `cmd:"" group:"hours" help:"Show the hours: what is archived, published, running or failed."`
+	Status statusCmd `cmd:"" group:"hours" help:"Show the hours as a grid: published, running, waiting, failed, late or missing."`
 	Files  filesCmd  `cmd:"" group:"hours" help:"List the files that hold an hour, from its manifest."`
 	Cat    catCmd    `cmd:"" group:"hours" help:"Print the events of an hour."`
 	Result resultCmd `cmd:"" group:"hours" help:"Print the processed result of an hour."`
@@ -30,7 +30,12 @@ type grammar struct {
 	Verify verifyCmd `cmd:"" group:"hours" help:"Check all that is stored of hours, bit by bit."`
 	Trace  traceCmd  `cmd:"" group:"hours" help:"Show where the time of a run went, and what failed in it."`
 
-	Logs logsCmd `cmd:"" group:"hours" help:"Print what the steps of an hour's run wrote to standard error."`
+	Logs logsCmd `cmd:"" group:"hours" help:"Print the log of a function, or what the steps of an hour's run wrote to standard error."`
+
+	Send     sendCmd     `cmd:"" group:"stream" help:"Send events to the stream or to the HTTP edge."`
+	Tail     tailCmd     `cmd:"" group:"stream" help:"Print events as they arrive, like tail -f."`
+	Clusters clustersCmd `cmd:"" group:"stream" help:"Show which clusters exist, who owns them, and what they cost."`
+	Invoke   invokeCmd   `cmd:"" group:"stream" help:"Call a function by hand."`
 
 	Playbook playbookCmd `cmd:"" group:"tools" help:"Check a playbook, or print the cluster request that it makes."`
 	Generate generateCmd `cmd:"" group:"tools" help:"Make seeded video-player events."`
@@ -55,7 +60,8 @@ func newParser(g *grammar, stdout, stderr io.Writer) (*kong.Kong, error) {
 	return kong.New(g, kong.Name("penstock"), kong.Description(description), kong.Writers(stdout, stderr), kong.Vars{"default_data": DefaultData},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoExpandSubcommands: true}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "hours", Title: "Hours:"}, {Key: "tools", Title: "Tools:"}, {Key: "about", Title: "About:"},
+			{Key: "hours", Title: "Hours:"}, {Key: "stream", Title: "Stream, clusters and functions:"},
+			{Key: "tools", Title: "Tools:"}, {Key: "about", Title: "About:"},
 		}))
 }
 

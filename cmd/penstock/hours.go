@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -162,17 +163,33 @@ func list(ctx context.Context, d *site, r *hour.Range) (map[hour.Hour]*seen, err
 			see    func(key string)
 		}{{d.Archive, archived}, {d.Hours, processed}} {
 			g.Go(func() error {
-				for o, err := range from.bucket.List(ctx, prefix) {
+				for key, err := range namesIn(ctx, from.bucket, prefix) {
 					if err != nil {
 						return err
 					}
-					from.see(o.Key)
+					from.see(key)
 				}
 				return nil
 			})
 		}
 	}
 	return hours, g.Wait()
+}
+
+// namesIn lists keys. A directory tells them without reading the objects.
+func namesIn(ctx context.Context, bucket store.Store, prefix string) iter.Seq2[string, error] {
+	if d, ok := bucket.(interface {
+		Names(ctx context.Context, prefix string) iter.Seq2[string, error]
+	}); ok {
+		return d.Names(ctx, prefix)
+	}
+	return func(yield func(string, error) bool) {
+		for o, err := range bucket.List(ctx, prefix) {
+			if !yield(o.Key, err) {
+				return
+			}
+		}
+	}
 }
 
 // prefixes are those under which the range's documents lie.

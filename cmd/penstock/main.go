@@ -90,7 +90,7 @@ func run(args []string) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(levels(args))
+	k, err := parser.Parse(levels(placeFirst(args)))
 	if err != nil {
 		return c.fail(usage(err))
 	}

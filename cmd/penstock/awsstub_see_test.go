@@ -36,6 +36,7 @@ import (
 type seenStack struct {
 	*httptest.Server
 	stream  *stream.Model
+	stopped atomic.Bool  // every execution is aborted
 	failing atomic.Int64 // S3 requests that are answered 503 from now on
 
 	mu    sync.Mutex
@@ -107,7 +108,11 @@ func (s *seenStack) route(w http.ResponseWriter, r *http.Request, fake http.Hand
 	case service == "Logs_20140328":
 		answer(s.filter(in))
 	case service == "AWSStepFunctions":
-		answer(200, map[string]any{"executionArn": in["executionArn"], "status": "RUNNING", "startDate": 1.0})
+		status := "RUNNING"
+		if s.stopped.Load() {
+			status = "ABORTED"
+		}
+		answer(200, map[string]any{"executionArn": in["executionArn"], "status": status, "startDate": 1.0})
 	case service == "ElasticMapReduce":
 		at := float64(time.Now().Add(-time.Hour).Unix())
 		cluster := func(id, name string) map[string]any {
@@ -278,7 +283,7 @@ func (s *seenStack) edge(r *http.Request, body []byte) (int, any) {
 }
 
 // serveSeen is the script command `seen DIR`: the data directory as the stack aws:seen. `seen log GROUP FILE` adds a file's
-// lines to a log group, `seen spans` switches Transaction Search on, `seen failing
+// lines to a log group, `seen spans` switches Transaction Search on, `seen stopped` aborts all executions, `seen failing
 // N` lets S3 answer 503 to the next N requests, and `seen taken FILE` holds what the edge took against a
 // file.
 func serveSeen(ts *testscript.TestScript, _ bool, args []string) {
@@ -292,6 +297,8 @@ func serveSeen(ts *testscript.TestScript, _ bool, args []string) {
 			n, err := strconv.Atoi(args[1])
 			ts.Check(err)
 			s.stack.failing.Store(int64(n))
+		case args[0] == "stopped":
+			s.stack.stopped.Store(true)
 		case args[0] == "spans":
 			s.stack.spans = true
 		case args[0] == "taken":

@@ -17,11 +17,12 @@ import (
 
 // outlook is what is to be said of one hour besides its state.
 type outlook struct {
-	Stage    string `json:"stage,omitempty"`    // of the run at work
-	Waiting  string `json:"waiting,omitempty"`  // what the seal waits for, by shard
-	Attempts int    `json:"attempts,omitempty"` // runs in a row that the infrastructure failed
-	Next     string `json:"schedule,omitempty"` // what the schedule does
-	Commands string `json:"next,omitempty"`     // what a person does
+	Stage     string `json:"stage,omitempty"`     // of the run at work
+	Execution string `json:"execution,omitempty"` // how it ended, if the ledger does not know yet
+	Waiting   string `json:"waiting,omitempty"`   // what the seal waits for, by shard
+	Attempts  int    `json:"attempts,omitempty"`  // runs in a row that the infrastructure failed
+	Next      string `json:"schedule,omitempty"`  // what the schedule does
+	Commands  string `json:"next,omitempty"`      // what a person does
 }
 
 // look finds out what is to be said of an hour. What the seal waits for is asked of the archive and the stream only if a
@@ -34,7 +35,10 @@ func (p place) look(ctx context.Context, d *site, row hourRow, s *ledger.State) 
 	}
 	if run := atWork(s); run != nil {
 		o.Stage = stage(run)
-		if run.Claimed && run.Sealed == 0 {
+		if o.Execution, err = d.closed(ctx, run, now); err != nil {
+			return nil, err
+		}
+		if run.Claimed && run.Sealed == 0 && o.Execution == "" {
 			if o.Waiting, err = d.waiting(ctx, row.Hour, now); err != nil {
 				return nil, err
 			}
@@ -48,6 +52,9 @@ func (p place) look(ctx context.Context, d *site, row hourRow, s *ledger.State) 
 	}
 	next := due.Look(s, late, newest, now, due.DefaultRules())
 	o.Attempts, o.Next = next.Attempts, next.Next
+	if o.Execution != "" {
+		o.Next = "it notes that with its next tick, and tries again if the infrastructure failed"
+	}
 	if d.Dir != nil { // the schedule ticks while a run is at work
 		o.Next = strings.Replace(o.Next, "the schedule starts a run with its next tick", "a run starts while "+p.command("run")+" works", 1)
 	}
@@ -73,6 +80,25 @@ func atWork(s *ledger.State) *ledger.Run {
 		return open[0]
 	}
 	return nil
+}
+
+// closed says how the execution of an open run ended, "" if it is at work: one that was stopped leaves no word in the
+// ledger. Whoever may not ask is told nothing.
+func (s *site) closed(ctx context.Context, r *ledger.Run, now time.Time) (string, error) {
+	if s.Stack == nil || r.Execution == "" {
+		return "", nil
+	}
+	status, found, err := s.Stack.Executions(s.Stack.HourMachine).Describe(ctx, r.Execution)
+	if is[*fault.AccessDenied](err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if status, closed := ledger.ClosedStatus(r, status, found, now); closed {
+		return fmt.Sprintf("run %d ended as %s, which the ledger does not know yet", r.N, status), nil
+	}
+	return "", nil
 }
 
 // stage names the state of the hour machine that a run is in, as far as its ledger tells.

@@ -253,7 +253,7 @@ func (c *console) printHour(report *statusReport) error {
 		if o.Attempts > 0 {
 			words = append(words, fmt.Sprintf("attempts: %d of the %d that the schedule makes", o.Attempts, due.DefaultRules().MaxRuns))
 		}
-		for _, w := range []struct{ name, text string }{{"stage", o.Stage}, {"waits for", o.Waiting}, {"schedule", o.Next}, {"next", o.Commands}} {
+		for _, w := range []struct{ name, text string }{{"stage", o.Stage}, {"execution", o.Execution}, {"waits for", o.Waiting}, {"schedule", o.Next}, {"next", o.Commands}} {
 			if w.text != "" {
 				words = append(words, w.name+": "+w.text)
 			}

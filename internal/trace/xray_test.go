@@ -203,3 +203,19 @@ func TestFilterAnnotation(t *testing.T) {
 		}
 	}
 }
+
+func TestATraceThatStaysUnprocessedIsNotThereYet(t *testing.T) {
+	s, ids := newService(t)
+	s.slow = 1000
+	waited := time.Duration(0)
+	r := NewRemote(s, func(_ context.Context, d time.Duration) error { waited += d; return nil })
+	var none *NotRecorded
+	if _, err := r.Load(t.Context(), ids[:1]); !errors.As(err, &none) || waited > 15*time.Second {
+		t.Errorf("%v after %s", err, waited)
+	}
+	s.logs = true
+	var logs *SpansInLogs
+	if _, err := r.Load(t.Context(), ids[:1]); !errors.As(err, &logs) {
+		t.Errorf("with Transaction Search: %v", err)
+	}
+}

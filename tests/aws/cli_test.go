@@ -64,14 +64,17 @@ func (c *command) says(t *testing.T, words []string, args ...string) string {
 	return out
 }
 
-// operated looks at the stack from the command line after the hours of the test have been run: of holds the first, last the
-// latest that events were sent in.
-func (s *stack) operated(t *testing.T, of, last hour.Hour) {
+// operated looks at the stack from the command line after the hours of the test have been run: of is the first, rerun the
+// one whose step failed first, last the latest that events were sent in.
+func (s *stack) operated(t *testing.T, of, rerun, last hour.Hour) {
 	c := s.command(t)
 	r := of.String() + ".." + last.String()
 	t.Run("status", func(t *testing.T) {
 		c.says(t, []string{"✓", "published", "EVENTS"}, "status", r)
-		c.says(t, []string{"published revision"}, "status", of.String())
+		c.says(t, []string{"published revision", "StepFailed"}, "status", rerun.String())
+		if out, _ := c.run(t, 4, "status", of.String()); !strings.Contains(out, "ended as ABORTED") { // by the reaper's test
+			t.Errorf("status of an hour whose execution was stopped:\n%s", out)
+		}
 	})
 	t.Run("trace from an object and a sequence number", func(t *testing.T) {
 		key := ""
@@ -83,7 +86,9 @@ func (s *stack) operated(t *testing.T, of, last hour.Hour) {
 			break
 		}
 		out := c.says(t, []string{"batch ", "archived ", "by the mapping, request ", "in part 0 of revision"}, "trace", "--object", key)
-		t.Logf("\n%s", out)
+		if !strings.Contains(out, "archive ") && !strings.Contains(out, "it wrote:") {
+			t.Errorf("neither the trace nor the log of the invocation is shown:\n%s", out)
+		}
 		d, _ := s.keys.ParseObjectKey(key)
 		c.says(t, []string{"record ", "batch "}, "trace", of.String(), "--sequence", string(d.First), "--shard", d.Shard)
 	})

@@ -41,7 +41,7 @@ type seenStack struct {
 
 	mu    sync.Mutex
 	logs  map[string][]string // group -> messages
-	spans bool                // Transaction Search is on
+	spans atomic.Bool         // Transaction Search is on
 	posts int                 // requests that the edge got
 	taken []string            // events that the edge took
 }
@@ -123,13 +123,13 @@ func (s *seenStack) route(w http.ResponseWriter, r *http.Request, fake http.Hand
 		s.invoke(w, r, body)
 	case r.URL.Path == "/TraceSummaries":
 		answer(200, map[string]any{"TraceSummaries": []any{map[string]any{"Id": seenTrace}}})
-	case r.URL.Path == "/Traces" && s.spans:
+	case r.URL.Path == "/Traces" && s.spans.Load():
 		answer(200, map[string]any{"Traces": []any{}})
 	case r.URL.Path == "/Traces":
 		answer(200, map[string]any{"Traces": []any{map[string]any{"Id": seenTrace, "Segments": []any{map[string]any{"Id": "0123456789abcdef",
 			"Document": `{"name":"hour","id":"0123456789abcdef","trace_id":"` + seenTrace + `","origin":"AWS::StepFunctions::StateMachine","start_time":1795420860,"end_time":1795420950}`}}}}})
 	case r.URL.Path == "/GetTraceSegmentDestination":
-		answer(200, map[string]any{"Destination": map[bool]string{true: "CloudWatchLogs", false: "XRay"}[s.spans], "Status": "ACTIVE"})
+		answer(200, map[string]any{"Destination": map[bool]string{true: "CloudWatchLogs", false: "XRay"}[s.spans.Load()], "Status": "ACTIVE"})
 	case strings.HasSuffix(r.URL.Path, "/events"):
 		answer(s.edge(r, body))
 	default:
@@ -300,7 +300,7 @@ func serveSeen(ts *testscript.TestScript, _ bool, args []string) {
 		case args[0] == "stopped":
 			s.stack.stopped.Store(true)
 		case args[0] == "spans":
-			s.stack.spans = true
+			s.stack.spans.Store(true)
 		case args[0] == "taken":
 			slices.Sort(s.stack.taken)
 			if got, want := strings.Join(s.stack.taken, "\n"), strings.TrimSpace(ts.ReadFile(args[1])); got != want {

@@ -209,8 +209,9 @@ func (r *Remote) batch(ctx context.Context, ids []string, all *reading) error {
 func (r *Remote) checkDestination(ctx context.Context) error {
 	out, err := r.api.GetTraceSegmentDestination(ctx, &xray.GetTraceSegmentDestinationInput{})
 	var refused smithy.APIError
+	var response interface{ HTTPStatusCode() int }
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.As(err, &response) && response.HTTPStatusCode()/100 == 4:
 		return nil
 	case err != nil:
 		return fmt.Errorf("ask where traces go: %w", err)

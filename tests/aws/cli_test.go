@@ -71,7 +71,7 @@ func (s *stack) operated(t *testing.T, of, rerun, last hour.Hour) {
 	r := of.String() + ".." + last.String()
 	t.Run("status", func(t *testing.T) {
 		c.says(t, []string{"✓", "published", "EVENTS"}, "status", r)
-		c.says(t, []string{"published revision", "StepFailed"}, "status", rerun.String())
+		c.says(t, []string{"1  schedule", "2  console", "published revision"}, "status", rerun.String())
 		if out, _ := c.run(t, 4, "status", of.String()); !strings.Contains(out, "ended as ABORTED") { // by the reaper's test
 			t.Errorf("status of an hour whose execution was stopped:\n%s", out)
 		}

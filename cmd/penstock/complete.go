@@ -2,21 +2,18 @@ package main
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/posener/complete"
-
-	"penstock/internal/hour"
 )
 
 // predictors complete the words of a command line: files, directories, and the hours that the data directory holds.
 func predictors(c *console) map[string]complete.Predictor {
 	return map[string]complete.Predictor{
-		"file": complete.PredictFiles("*"),
-		"dir":  complete.PredictDirs("*"),
-		"hour": complete.PredictFunc(func(a complete.Args) []string { return predictHours(c, a.All) }),
+		"file":     complete.PredictFiles("*"),
+		"dir":      complete.PredictDirs("*"),
+		"function": complete.PredictSet(functions...),
+		"hour":     complete.PredictFunc(func(a complete.Args) []string { return predictHours(c, a.All) }),
 	}
 }
 
@@ -34,12 +31,12 @@ func predictHours(c *console, words []string) []string {
 		return nil // a shell has no use for errors
 	}
 	defer d.Close()
-	hours, err := list(context.Background(), d, nil)
+	_, hours, err := d.known(context.Background(), nil)
 	if err != nil {
 		return nil
 	}
 	var all []string
-	for _, h := range slices.SortedFunc(maps.Keys(hours), func(a, b hour.Hour) int { return a.Sub(b) }) {
+	for _, h := range hours {
 		all = append(all, h.String())
 	}
 	return all

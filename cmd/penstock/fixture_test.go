@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"penstock/internal/datadir"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
+	"penstock/internal/local"
+	"penstock/internal/stream"
 )
 
 // fixture makes a data directory whose hours of 2026-11-23 are in every state:
@@ -252,4 +255,73 @@ func (f *fixtures) trace(h hour.Hour) {
 	folder := filepath.Join(f.Traces(), filepath.FromSlash(h.Start().Format("2006/01/02/15")))
 	must(os.MkdirAll(folder, 0o777))
 	must(os.WriteFile(filepath.Join(folder, hour.ExecutionName(h, 1)+".ndjson"), []byte(doc), 0o666))
+}
+
+// monthDir makes a data directory of a month of published hours.
+func monthDir(path string) error {
+	if err := datadir.Init(path, datadir.Marker{Name: hour.DefaultName, Format: "json"}); err != nil {
+		return err
+	}
+	d, err := datadir.Open(path, datadir.Options{Now: time.Now, NoSync: true})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	s := &site{Keys: d.Keys, Archive: d.Archive, Hours: d.Hours, now: time.Now}
+	for h := at("2026-11-01T00"); h.Before(at("2026-12-01T00")); h = h.Add(1) {
+		publishIn(s, h, 12)
+	}
+	return nil
+}
+
+// waiting adds to a fixture the hour 16, whose run waits for the archive: three records of it are in the stream only.
+func waiting(path string) error {
+	ctx := context.Background()
+	h := at("2026-11-23T16")
+	f := &fixtures{ctx: ctx, clock: h.Start().Add(20 * time.Minute)}
+	var err error
+	if f.Dir, err = datadir.Open(path, datadir.Options{Now: f.now, NoSync: true}); err != nil {
+		return err
+	}
+	defer f.Close()
+	f.ledger = &ledger.Ledger{Store: f.Hours, Keys: f.Keys, Now: f.now}
+	model, err := stream.NewMemory(stream.Options{Now: f.now, Shards: 1, Seed: 1})
+	if err != nil {
+		return err
+	}
+	var entries []stream.Entry
+	for i := range 3 {
+		entries = append(entries, stream.Entry{PartitionKey: "k", Data: fmt.Appendf(nil, `{"n":%d,"publisher":"p%d"}`, i, i%2)})
+	}
+	if _, err := model.PutRecords(ctx, entries); err != nil {
+		return err
+	}
+	f.clock = h.End().Add(5 * time.Minute)
+	f.run(h, 1, f.start(ledger.BySchedule), f.claim(h, 1))
+	snapshot, err := model.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(local.Saved{Version: 1, Clock: hour.At(f.clock), Input: "fixture", Done: true, Stream: snapshot})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(path, "stream", "state.json"), b, 0o666)
+}
+
+// archived adds to a fixture a batch of the hour 16, as a function archived it: of the records 901 and 902.
+func archived(path string) error {
+	h := at("2026-11-23T16")
+	d, err := datadir.Open(path, datadir.Options{Now: time.Now, NoSync: true})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	x := &hour.Index{Version: hour.Version, Hour: h, Shard: "shardId-000000000000", First: "901", Last: "902", Records: 2, Events: 2, Writer: hour.WriterMapping,
+		ArchivedAt: hour.At(h.End().Add(5 * time.Minute)), FirstArrival: hour.At(h.Start()), LastArrival: hour.At(h.Start()), Request: "6f3c"}
+	if x.Columns, err = hour.EncodeRows([]hour.Row{{Sequence: "901", Arrival: h.Start(), Kind: "e"}, {Sequence: "902", Arrival: h.Start(), Kind: "e"}}); err != nil {
+		return err
+	}
+	_, err = d.Archive.Create(context.Background(), d.Keys.IndexKey(x.Span()), hour.Encode(x))
+	return err
 }

@@ -5,15 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
+	"penstock/internal/store"
 )
 
 // States of an hour.
@@ -23,7 +26,7 @@ const (
 	stateRunning   = "running"
 	stateFailed    = "failed"
 	stateWaiting   = "waiting" // archived, no run yet
-	stateCorrupt   = "corrupt" // its manifest or ledger is damaged
+	stateCorrupt   = "damaged" // its manifest or ledger is damaged
 )
 
 // hourRow is what a table shows of an hour. Counts are those of the published revision or, while there is none, of
@@ -87,11 +90,29 @@ const atOnce = 16
 // survey returns a row for each hour of the range that anything is known of, in order; every hour if r is nil. It lists
 // each month once, and reads a manifest an hour; a ledger only where there is no manifest or it is behind.
 func survey(ctx context.Context, d *site, r *hour.Range) ([]hourRow, error) {
-	hours, err := list(ctx, d, r)
+	rows, _, err := surveyNear(ctx, d, r, r)
+	return rows, err
+}
+
+// known lists the hours of a range that have documents, all if r is nil, in order.
+func (s *site) known(ctx context.Context, r *hour.Range) (map[hour.Hour]*seen, []hour.Hour, error) {
+	hours, err := list(ctx, s, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	order := slices.SortedFunc(maps.Keys(hours), func(a, b hour.Hour) int { return a.Sub(b) })
+	return hours, slices.SortedFunc(maps.Keys(hours), func(a, b hour.Hour) int { return a.Sub(b) }), nil
+}
+
+// surveyNear is survey, and returns besides which hours of near, a range around r, have documents, in order.
+func surveyNear(ctx context.Context, d *site, r, near *hour.Range) ([]hourRow, []hour.Hour, error) {
+	hours, around, err := d.known(ctx, near)
+	if err != nil {
+		return nil, nil, err
+	}
+	order := around
+	if r != nil {
+		order = slices.DeleteFunc(slices.Clone(around), func(h hour.Hour) bool { return !r.Contains(h) })
+	}
 	rows := make([]hourRow, len(order))
 	l := d.Ledger()
 	g, ctx := errgroup.WithContext(ctx)
@@ -102,41 +123,73 @@ func survey(ctx context.Context, d *site, r *hour.Range) ([]hourRow, error) {
 			return err
 		})
 	}
-	return rows, g.Wait()
+	return rows, around, g.Wait()
 }
 
-// list finds the hours that have documents.
+// list finds the hours that have documents, listing several prefixes at the same time.
 func list(ctx context.Context, d *site, r *hour.Range) (map[hour.Hour]*seen, error) {
 	hours := map[hour.Hour]*seen{}
-	at := func(h hour.Hour) *seen {
+	var mu sync.Mutex
+	note := func(h hour.Hour, fn func(*seen)) {
+		if r != nil && !r.Contains(h) {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
 		if hours[h] == nil {
 			hours[h] = &seen{}
 		}
-		return hours[h]
+		fn(hours[h])
 	}
+	archived := func(key string) {
+		if s, ok := d.Keys.ParseIndexKey(key); ok {
+			note(s.Hour, func(s *seen) { s.batches++ })
+		} else if k, ok := d.Keys.ParseRepairKey(key); ok {
+			note(k.Hour, func(s *seen) { s.batches++ })
+		}
+	}
+	processed := func(key string) {
+		if h, n, ok := d.Keys.ParseLedgerKey(key); ok {
+			note(h, func(s *seen) { s.entries = max(s.entries, n) })
+		} else if h, ok := d.Keys.ParseManifestKey(key); ok {
+			note(h, func(s *seen) { s.manifest = true })
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
 	for _, prefix := range prefixes(d.Keys, r) {
-		for o, err := range d.Archive.List(ctx, prefix) {
-			if err != nil {
-				return nil, err
-			}
-			if s, ok := d.Keys.ParseIndexKey(o.Key); ok && (r == nil || r.Contains(s.Hour)) {
-				at(s.Hour).batches++
-			} else if k, ok := d.Keys.ParseRepairKey(o.Key); ok && (r == nil || r.Contains(k.Hour)) {
-				at(k.Hour).batches++
-			}
+		for _, from := range []struct {
+			bucket store.Store
+			see    func(key string)
+		}{{d.Archive, archived}, {d.Hours, processed}} {
+			g.Go(func() error {
+				for key, err := range namesIn(ctx, from.bucket, prefix) {
+					if err != nil {
+						return err
+					}
+					from.see(key)
+				}
+				return nil
+			})
 		}
-		for o, err := range d.Hours.List(ctx, prefix) {
-			if err != nil {
-				return nil, err
-			}
-			if h, n, ok := d.Keys.ParseLedgerKey(o.Key); ok && (r == nil || r.Contains(h)) {
-				at(h).entries = max(at(h).entries, n)
-			} else if h, ok := d.Keys.ParseManifestKey(o.Key); ok && (r == nil || r.Contains(h)) {
-				at(h).manifest = true
+	}
+	return hours, g.Wait()
+}
+
+// namesIn lists keys. A directory tells them without reading the objects.
+func namesIn(ctx context.Context, bucket store.Store, prefix string) iter.Seq2[string, error] {
+	if d, ok := bucket.(interface {
+		Names(ctx context.Context, prefix string) iter.Seq2[string, error]
+	}); ok {
+		return d.Names(ctx, prefix)
+	}
+	return func(yield func(string, error) bool) {
+		for o, err := range bucket.List(ctx, prefix) {
+			if !yield(o.Key, err) {
+				return
 			}
 		}
 	}
-	return hours, nil
 }
 
 // prefixes are those under which the range's documents lie.

@@ -25,7 +25,7 @@ type grammar struct {
 	Backfill backfillCmd `cmd:"" group:"hours" help:"Run a range of hours once more, some at a time."`
 	Cancel   cancelCmd   `cmd:"" group:"hours" help:"Stop what runs for an hour, its cluster too."`
 	Replay   replayCmd   `cmd:"" group:"hours" help:"Archive what was given up, and read rejects again."`
-	Status   statusCmd   `cmd:"" group:"hours" help:"Show the hours: what is archived, published, running or failed."`
+	Status   statusCmd   `cmd:"" group:"hours" help:"Show the hours as a grid: published, running, waiting, failed, late or missing."`
 	Files    filesCmd    `cmd:"" group:"hours" help:"List the files that hold an hour, from its manifest."`
 	Cat      catCmd      `cmd:"" group:"hours" help:"Print the events of an hour."`
 	Result   resultCmd   `cmd:"" group:"hours" help:"Print the processed result of an hour."`
@@ -34,7 +34,12 @@ type grammar struct {
 	Clean    cleanCmd    `cmd:"" group:"hours" help:"Show what nobody gets any more, and delete it if asked to."`
 	Trace    traceCmd    `cmd:"" group:"hours" help:"Show where the time of a run went, and what failed in it."`
 
-	Logs logsCmd `cmd:"" group:"hours" help:"Print what the steps of an hour's run wrote to standard error."`
+	Logs logsCmd `cmd:"" group:"hours" help:"Print the log of a function, or what the steps of an hour's run wrote to standard error."`
+
+	Send     sendCmd     `cmd:"" group:"stream" help:"Send events to the stream or to the HTTP edge."`
+	Tail     tailCmd     `cmd:"" group:"stream" help:"Print events as they arrive, like tail -f."`
+	Clusters clustersCmd `cmd:"" group:"stream" help:"Show which clusters exist, who owns them, and what they cost."`
+	Invoke   invokeCmd   `cmd:"" group:"stream" help:"Call a function by hand."`
 
 	Playbook playbookCmd `cmd:"" group:"tools" help:"Check a playbook, or print the cluster request that it makes."`
 	Generate generateCmd `cmd:"" group:"tools" help:"Make seeded video-player events."`
@@ -59,7 +64,8 @@ func newParser(g *grammar, stdout, stderr io.Writer) (*kong.Kong, error) {
 	return kong.New(g, kong.Name("penstock"), kong.Description(description), kong.Writers(stdout, stderr), kong.Vars{"default_data": DefaultData},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoExpandSubcommands: true}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "hours", Title: "Hours:"}, {Key: "tools", Title: "Tools:"}, {Key: "about", Title: "About:"},
+			{Key: "hours", Title: "Hours:"}, {Key: "stream", Title: "Stream, clusters and functions:"},
+			{Key: "tools", Title: "Tools:"}, {Key: "about", Title: "About:"},
 		}))
 }
 
@@ -88,7 +94,7 @@ func run(args []string) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(levels(args))
+	k, err := parser.Parse(levels(placeFirst(args)))
 	if err != nil {
 		return c.fail(usage(err))
 	}

@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as a shell would. Of the scripts' own commands, `exits CODE COMMAND...` runs a command, wants that
 // exit code and, unless it is 0, at most one line on standard error that says what is wrong; `fixture DIR` makes a data
-// directory (see fixture); `flip FILE OFFSET` flips a bit; `stack` is a stack (see stackCommand); `hash HOUR FLAG...` sets $HASH
+// directory (see fixture), to which `waiting DIR` adds an hour that waits, `archived DIR` a batch; `seen DIR` serves
+// it as the stack aws:seen (see serveSeen); `flip FILE OFFSET` flips a bit; `stack` is a stack (see stackCommand); `hash HOUR FLAG...` sets $HASH
 // to what a dry run expects; `steps N` waits until N processes of steps run for $WORK/data.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NO_COLOR", "")
 			e.Setenv("COLUMNS", "")
 			e.Setenv("PENSTOCK_NO_SYNC", "1")
+			e.Values["seen"] = &seenBox{}
 			e.Setenv("GORACE", "atexit_sleep_ms=10") // it is a second else, in each of some 150 processes
 			return nil
 		},
@@ -49,6 +51,13 @@ func TestScripts(t *testing.T) {
 			"fixture": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(fixture(ts.MkAbs(args[0])))
 			},
+			"waiting": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(waiting(ts.MkAbs(args[0])))
+			},
+			"archived": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(archived(ts.MkAbs(args[0])))
+			},
+			"seen": serveSeen,
 			"flip": func(ts *testscript.TestScript, _ bool, args []string) {
 				b := []byte(ts.ReadFile(args[0]))
 				at, err := strconv.Atoi(args[1])

@@ -74,8 +74,8 @@ func (c *console) toTheEnd(ctx context.Context) (stop func()) {
 	return func() { off() }
 }
 
-// known says whether anything is known of an hour: it has a ledger, or is archived.
-func (s *site) known(ctx context.Context, state *ledger.State) (bool, error) {
+// isKnown says whether anything is known of an hour: it has a ledger, or is archived.
+func (s *site) isKnown(ctx context.Context, state *ledger.State) (bool, error) {
 	if state.Last > 0 {
 		return true, nil
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"penstock/internal/hour"
@@ -101,4 +102,24 @@ func (s *span) UnmarshalText(b []byte) (err error) {
 	s.Range, err = hour.ParseRange(string(b))
 	s.Given = err == nil
 	return err
+}
+
+// placeFirst moves a place that is named before the command behind it: penstock --target aws:STACK status.
+func placeFirst(args []string) []string {
+	i := 0
+	for i < len(args) && strings.HasPrefix(args[i], "-") {
+		name, _, whole := strings.Cut(args[i], "=")
+		switch {
+		case name != "--target" && name != "-t" && name != "--data" && name != "-d":
+			return args
+		case whole:
+			i++
+		default:
+			i += 2
+		}
+	}
+	if i == 0 || i >= len(args) {
+		return args
+	}
+	return slices.Concat(args[i:i+1], args[:i], args[i+1:])
 }

@@ -110,7 +110,7 @@ func (cmd rerunCmd) read(ctx context.Context, d *site) (*ledger.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := d.known(ctx, state)
+	known, err := d.isKnown(ctx, state)
 	if err == nil && !known {
 		err = failf(exitNoData, "nothing is known of hour %s: %s lists the hours that have data", cmd.Hour, cmd.command("status"))
 	}

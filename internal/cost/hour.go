@@ -20,8 +20,8 @@ func Default() Cluster {
 // minutes is how long the cluster lives for so much stored input.
 func (c Cluster) minutes(stored float64) float64 { return c.Minutes + stored/c.BytesPerSecond/60 }
 
-// dollars of so many minutes of the cluster.
-func (c Cluster) dollars(p Prices, minutes float64) float64 {
+// Dollars is what so many minutes of the cluster cost.
+func (c Cluster) Dollars(p Prices, minutes float64) float64 {
 	nodes := c.OnDemand*p.InstanceHourOnDemand + c.Spot*p.InstanceHourSpot + (c.OnDemand+c.Spot)*p.InstanceHourEMR
 	return minutes / 60 * (nodes + c.VolumeGB*p.VolumeGBMonth/hoursOfMonth)
 }
@@ -81,7 +81,7 @@ func Hour(p Prices, c Cluster, r Run) []Line {
 	return []Line{
 		{lineArchive, p.lambda(r.Batches, r.Batches*batchSeconds+r.Bytes/archiveBytes, computeGB)},
 		{lineArchivePuts, (r.Batches + r.Objects) / 1e3 * p.S3ThousandPuts},
-		{lineClusters, c.dollars(p, r.ClusterMinutes)},
+		{lineClusters, c.Dollars(p, r.ClusterMinutes)},
 		{lineRun, u.Transitions/1e3*p.StepsThousandTransitions + p.lambda(u.Calls, u.Seconds, computeGB) +
 			u.Puts/1e3*p.S3ThousandPuts + u.Gets/1e3*p.S3ThousandGets},
 	}

@@ -25,7 +25,7 @@ func Estimate(p *hour.Publication, clusters int, book *playbook.Playbook) (*hour
 	}
 	c := cost.Cluster{}
 	if book != nil {
-		c = hardware(&book.Cluster)
+		c = Hardware(&book.Cluster)
 	}
 	dollars := cost.Sum(cost.Hour(prices, c, r))
 	return &hour.Cost{Prices: prices.Date, Dollars: math.Round(dollars*1e4) / 1e4}, nil
@@ -38,8 +38,8 @@ const (
 	rootVolumeGB = 15
 )
 
-// hardware is what a playbook's cluster is made of when every fleet gets the first of its types.
-func hardware(book *playbook.Cluster) cost.Cluster {
+// Hardware is what a playbook's cluster is made of when every fleet gets the first of its types.
+func Hardware(book *playbook.Cluster) cost.Cluster {
 	var c cost.Cluster
 	root := float64(rootVolumeGB)
 	if book.RootVolumeGiB > 0 {

@@ -16,7 +16,7 @@ func TestTheClusterOfThePageIsThatOfTheVideoPlaybook(t *testing.T) {
 	}
 	want := cost.Default()
 	want.Minutes, want.BytesPerSecond = 0, 0 // what a run took stands in its ledger
-	if got := hardware(&book.Cluster); got != want {
+	if got := Hardware(&book.Cluster); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -28,7 +28,7 @@ func TestFleetsCountBySizeAndWeight(t *testing.T) {
 		{Role: "TASK", OnDemand: 2, Spot: 9, Instances: []playbook.Instance{{Type: "r6g.xlarge", Weight: 4}, {Type: "r6g.16xlarge", Weight: 64}}},
 	}}
 	want := cost.Cluster{OnDemand: 0.5 + 2 + 1, Spot: 3, VolumeGB: (20 + 32) + (20 + 128) + 4*(20+64)}
-	if got := hardware(book); got != want {
+	if got := Hardware(book); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	for name, want := range map[string]float64{"t4g.small": 0.125, "m7g.medium": 0.25, "i4i.metal": 1, "x": 1, "m7g.0xlarge": 1, "m7g.48xlarge": 48} {

@@ -139,25 +139,13 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	if in.Options.Resumes() {
 		return h.resume(ctx, in, state, published)
 	}
-	before, err := h.committed(ctx, in.Hour, Archived{})
-	if err != nil {
-		return Out{}, err
-	}
-	mapping, changed, err := h.mapping(ctx, in.Hour)
-	if err != nil {
-		return Out{}, err
-	}
-	shards, err := h.archivedShards(ctx, in.Hour, before.Batches)
-	if err != nil {
-		return Out{}, err
-	}
 	// What was proven stays so: this seal covers the published one, and what is added since fills what was lost.
 	proven := published != nil && published.Proof != hour.ProofNone
-	p, err := h.prove(ctx, question{hour: in.Hour, shards: shards, full: changed || archivedLate(before.Batches),
-		accept: in.Options.AcceptUnproven || proven, cursor: in.Cursor})
+	e, err := h.evidence(ctx, in.Hour, in.Options.AcceptUnproven || proven, in.Cursor)
 	if err != nil {
 		return Out{}, err
 	}
+	before, mapping, p := e.before, e.mapping, e.proof
 	if p.kind == hour.ProofNone && proven {
 		p.kind, p.shards, mapping = published.Proof, published.Shards, published.Mapping
 	}
@@ -184,6 +172,45 @@ func (h *Handler) seal(ctx context.Context, in In) (Out, error) {
 	s.Lost = stillLost(failed, coverageOf(have.Batches))
 	s.SealedAt, s.Execution = hour.At(h.Now()), in.Execution
 	return h.write(ctx, in, published, s)
+}
+
+// evidence is what was looked at before anything is selected.
+type evidence struct {
+	before  Archived // committed before the proof
+	mapping *hour.Mapping
+	proof   *proof
+}
+
+// evidence proves the hour complete, or finds what it waits for.
+func (h *Handler) evidence(ctx context.Context, hr hour.Hour, accept bool, cursor Cursor) (*evidence, error) {
+	before, err := h.committed(ctx, hr, Archived{})
+	if err != nil {
+		return nil, err
+	}
+	mapping, changed, err := h.mapping(ctx, hr)
+	if err != nil {
+		return nil, err
+	}
+	shards, err := h.archivedShards(ctx, hr, before.Batches)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.prove(ctx, question{hour: hr, shards: shards, full: changed || archivedLate(before.Batches), accept: accept, cursor: cursor})
+	if err != nil {
+		return nil, err
+	}
+	return &evidence{before, mapping, p}, nil
+}
+
+// Waiting says what keeps the hour from being sealed now, "" if nothing does, in the words of Out.Waiting. It reads what
+// Handle would read, of a shard that is behind some answers of the stream, and writes nothing. An hour that the stream
+// does not prove any more is a *fault.Unproven.
+func (h *Handler) Waiting(ctx context.Context, hr hour.Hour) (string, error) {
+	e, err := h.evidence(ctx, hr, false, Cursor{})
+	if err != nil {
+		return "", fault.Outermost(err)
+	}
+	return e.proof.waiting, nil
 }
 
 // stated selects from the batches and says so as a seal, without proof.

@@ -464,3 +464,22 @@ func TestSealingSurvivesACrashAtAnyWrite(t *testing.T) {
 		})
 	}
 }
+
+func TestWaitingSaysWhatHandleWaitsForAndWritesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.at(0).put("1", "2")
+	in := w.at(afterHour).claim(hr, hour.Options{})
+	before := len(w.types(hr))
+	if got, err := w.h.Waiting(ctx, hr); err != nil || got != w.waiting(in) || got != shard0+": 2 records behind" {
+		t.Errorf("it waits for %q, %v", got, err)
+	}
+	w.takeAll()
+	if got, err := w.h.Waiting(ctx, hr); err != nil || got != "" {
+		t.Errorf("with all archived it waits for %q, %v", got, err)
+	}
+	if after := len(w.types(hr)); after != before {
+		t.Errorf("the ledger went from %d to %d entries", before, after)
+	}
+	_, err := w.at(9*24*time.Hour).h.Waiting(ctx, hr)
+	is[*fault.Unproven](t, err)
+}

@@ -264,3 +264,46 @@ func TestDirSweepsOnlyWhatTheDeadLeft(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestDirNamesWhatItLists(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path, store.DirOptions{NoSync: true})
+	for _, key := range []string{"2026/11/_a", "2026/11/_b.ledger/000001.json", "2026/11/a", "2026/12/_a", "x"} {
+		if _, err := d.Create(t.Context(), key, []byte(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("x", filepath.Join(path, "2026", "11", "_link")); err != nil {
+		t.Fatal(err)
+	}
+	for prefix, want := range map[string]int{"": 5, "2026/11/_": 2, "2026/": 4, "2026/11/_b.ledger/": 1, "nothing": 0} {
+		var listed, named []string
+		for o, err := range d.List(t.Context(), prefix) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			listed = append(listed, o.Key)
+		}
+		for key, err := range d.Names(t.Context(), prefix) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			named = append(named, key)
+		}
+		if len(named) != want || !reflect.DeepEqual(named, listed) {
+			t.Errorf("under %q it names %v and lists %v", prefix, named, listed)
+		}
+	}
+	for _, err := range d.Names(t.Context(), "../x") {
+		if err == nil {
+			t.Error("it names what lies outside")
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range d.Names(ended, "") {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end: %v", err)
+		}
+	}
+}

@@ -16,8 +16,29 @@ import (
 // be listed.
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
+		for key, err := range d.Names(ctx, prefix) {
+			if err != nil {
+				yield(Object{}, err)
+				return
+			}
+			o, err := d.describe(key)
+			switch {
+			case err != nil && absent(err): // deleted meanwhile
+			case err != nil:
+				yield(Object{}, ioError("list "+key, err))
+				return
+			case !yield(o, nil):
+				return
+			}
+		}
+	}
+}
+
+// Names is List without a look at the objects, whose ETags have to be read: for who wants to know which there are.
+func (d *Dir) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
 		if err := begin(ctx, CheckPrefix, prefix); err != nil {
-			yield(Object{}, err)
+			yield("", err)
 			return
 		}
 		folder := "."
@@ -29,30 +50,22 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 }
 
 // walk yields what folder holds under prefix and returns false when the listing is to end.
-func (d *Dir) walk(ctx context.Context, folder, prefix string, yield func(Object, error) bool) bool {
+func (d *Dir) walk(ctx context.Context, folder, prefix string, yield func(string, error) bool) bool {
 	names, err := d.names(folder, prefix)
 	if err != nil {
-		yield(Object{}, ioError("list "+folder, err))
+		yield("", ioError("list "+folder, err))
 		return false
 	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
-			yield(Object{}, err)
+			yield("", err)
 			return false
 		}
 		if key, ok := strings.CutSuffix(name, "/"); ok {
 			if !d.walk(ctx, key, prefix, yield) {
 				return false
 			}
-			continue
-		}
-		o, err := d.describe(name)
-		switch {
-		case err != nil && absent(err): // deleted meanwhile
-		case err != nil:
-			yield(Object{}, ioError("list "+name, err))
-			return false
-		case !yield(o, nil):
+		} else if !yield(name, nil) {
 			return false
 		}
 	}

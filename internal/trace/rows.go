@@ -108,7 +108,9 @@ func rowOf(s *Segment, end time.Time) *row {
 	r.children = arrange(last.Children, end, s)
 	r.look = lookOf(s)
 	if r.look == lookFailed && anyFailed(r.children) {
-		r.look = lookWork // the bar of what failed first hand is enough
+		whole := *s // the bar of what failed first hand is enough
+		whole.Failed = false
+		r.look = lookOf(&whole)
 	}
 	r.errs = ownErrors(r)
 	return r

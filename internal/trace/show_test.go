@@ -250,3 +250,13 @@ func TestHTMLStandsAlone(t *testing.T) {
 		t.Errorf("%d lines to open; the rounds left out should be there too", n)
 	}
 }
+
+func TestAFailedClusterKeepsItsLookAboveTheStepThatFailed(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	step := &Segment{ID: "2", Name: "step rollup", Kind: KindStep, Start: at, End: at.Add(time.Minute), Failed: true, Errors: []Failure{{Error: "FAILED"}}}
+	cluster := &Segment{ID: "1", Name: "cluster c", Kind: KindCluster, Start: at, End: at.Add(time.Hour), Failed: true, Children: []*Segment{step}}
+	rows := (&Trace{Start: at, End: at.Add(time.Hour), Roots: []*Segment{cluster}}).rows()
+	if rows[0].look != lookCluster || !rows[0].failed || rows[0].children[0].look != lookFailed {
+		t.Errorf("the cluster looks like %v, its step like %v", rows[0].look, rows[0].children[0].look)
+	}
+}

@@ -244,3 +244,10 @@ func clusters(segs []*Segment) []*Segment {
 	})
 	return out
 }
+
+// Annotated says whether a segment of the trace has an annotation of that value.
+func (t *Trace) Annotated(key, value string) bool {
+	found := false
+	walk(t.Roots, func(s *Segment) { found = found || s.Annotations[key] == value })
+	return found
+}

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ const (
 	maxTraces     = 500                 // traces of one search
 	maxPages      = 1000                // answers of one search, over all windows
 	batchSize     = 5                   // ids of one BatchGetTraces
-	maxRounds     = 10                  // times that unprocessed ids are asked for again
+	maxRounds     = 6                   // times that unprocessed ids are asked for again
 )
 
 // SpansLogGroup is where Transaction Search keeps spans.
@@ -131,7 +132,12 @@ func (r *Remote) Load(ctx context.Context, ids []string) ([]*Trace, error) {
 	}
 	var all reading
 	for batch := range slices.Chunk(ids, batchSize) {
-		if err := r.batch(ctx, batch, &all); err != nil {
+		err := r.batch(ctx, batch, &all)
+		var none *NotRecorded
+		if errors.As(err, &none) {
+			return nil, cmp.Or(r.checkDestination(ctx), err)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -161,7 +167,7 @@ func (r *Remote) batch(ctx context.Context, ids []string, all *reading) error {
 	for round := 0; len(ids) > 0; round++ {
 		if round > 0 {
 			if round >= maxRounds {
-				return fmt.Errorf("read traces %s: X-Ray leaves them unprocessed after %d calls", strings.Join(ids, ", "), round)
+				return &NotRecorded{What: strings.Join(ids, ", "), Hint: fmt.Sprintf("X-Ray leaves it unprocessed after %d calls: it may show it in a minute", round)}
 			}
 			if err := r.wait(ctx, min(200*time.Millisecond<<round, 5*time.Second)); err != nil {
 				return fmt.Errorf("read traces %s: %w", strings.Join(ids, ", "), err)
@@ -203,8 +209,9 @@ func (r *Remote) batch(ctx context.Context, ids []string, all *reading) error {
 func (r *Remote) checkDestination(ctx context.Context) error {
 	out, err := r.api.GetTraceSegmentDestination(ctx, &xray.GetTraceSegmentDestinationInput{})
 	var refused smithy.APIError
+	var response interface{ HTTPStatusCode() int }
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.As(err, &response) && response.HTTPStatusCode()/100 == 4:
 		return nil
 	case err != nil:
 		return fmt.Errorf("ask where traces go: %w", err)

@@ -203,3 +203,42 @@ func TestFilterAnnotation(t *testing.T) {
 		}
 	}
 }
+
+func TestATraceThatStaysUnprocessedIsNotThereYet(t *testing.T) {
+	s, ids := newService(t)
+	s.slow = 1000
+	waited := time.Duration(0)
+	r := NewRemote(s, func(_ context.Context, d time.Duration) error { waited += d; return nil })
+	var none *NotRecorded
+	if _, err := r.Load(t.Context(), ids[:1]); !errors.As(err, &none) || waited > 15*time.Second {
+		t.Errorf("%v after %s", err, waited)
+	}
+	s.logs = true
+	var logs *SpansInLogs
+	if _, err := r.Load(t.Context(), ids[:1]); !errors.As(err, &logs) {
+		t.Errorf("with Transaction Search: %v", err)
+	}
+}
+
+// elsewhere is an X-Ray that does not know where traces go, as an emulator's: it answers with a page.
+type elsewhere struct{ *service }
+
+type pageError struct{ error }
+
+func (pageError) HTTPStatusCode() int { return 404 }
+
+func (e elsewhere) GetTraceSegmentDestination(context.Context, *xray.GetTraceSegmentDestinationInput, ...func(*xray.Options)) (*xray.GetTraceSegmentDestinationOutput, error) {
+	return nil, fmt.Errorf("decode: %w", pageError{errors.New("invalid character '<'")})
+}
+
+func TestAServerThatCannotSayWhereTracesGoIsAskedForThem(t *testing.T) {
+	s, ids := newService(t)
+	r := NewRemote(elsewhere{s}, func(context.Context, time.Duration) error { return nil })
+	if all, err := r.Load(t.Context(), ids[:1]); err != nil || len(all) != 1 {
+		t.Errorf("%v, %v", all, err)
+	}
+	var none *NotRecorded
+	if _, err := r.Load(t.Context(), []string{"1-65637c00-0123456789abcdef01234567"}); !errors.As(err, &none) {
+		t.Errorf("of a trace that is not there: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -21,8 +22,31 @@ import (
 
 var updateScripts = flag.Bool("update-scripts", false, "write what commands print into the scripts' cmp files")
 
+var raceScripts = flag.Bool("race-scripts", false, "run the scripts' commands under the race detector, too: some 600 processes that start slowly")
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"penstock": main})
+	flag.Parse()
+	os.Exit(withCommand(m.Run))
+}
+
+// withCommand builds the command and lets it be found while run runs.
+func withCommand(run func() int) int {
+	dir, err := os.MkdirTemp("", "penstock-scripts-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	args := []string{"build", "-o", dir}
+	if *raceScripts {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "penstock/cmd/penstock")...).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the command: %v\n%s", err, out)
+		return 1
+	}
+	os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return run()
 }
 
 // TestScripts runs the command as a shell would. Of the scripts' own commands, `exits CODE COMMAND...` runs a command, wants that
@@ -39,7 +63,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("COLUMNS", "")
 			e.Setenv("PENSTOCK_NO_SYNC", "1")
 			e.Values["seen"] = &seenBox{}
-			e.Setenv("GORACE", "atexit_sleep_ms=10") // it is a second else, in each of some 150 processes
+			e.Setenv("GORACE", "atexit_sleep_ms=10") // it is a second else, in each process
 			return nil
 		},
 		Condition: func(name string) (bool, error) { return name == "root" && os.Getuid() == 0, nil },

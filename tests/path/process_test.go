@@ -28,6 +28,7 @@ func TestARunThatIsKilledAtAnyMomentIsFinishedByTheNext(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and kills real processes: left out of -short")
 	}
+	t.Parallel()
 	bin := binary(t)
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("PENSTOCK_SEED"); s != "" {

@@ -49,6 +49,7 @@ type totals struct {
 }
 
 func TestEveryPageViewIsPublishedOnceAndTheRollupAgreesWithAnIndependentCount(t *testing.T) {
+	t.Parallel()
 	data := webAccess(t)
 	ctx := context.Background()
 	dir := filepath.Join(t.TempDir(), "data")

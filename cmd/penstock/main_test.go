@@ -26,6 +26,9 @@ var raceScripts = flag.Bool("race-scripts", false, "run the scripts' commands un
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if at := flag.Lookup("test.parallel"); at.Value.String() == at.DefValue {
+		_ = at.Value.Set("8") // scripts wait for clocks more than they work
+	}
 	os.Exit(withCommand(m.Run))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,9 @@ func (w *world) found(t *testing.T, hours [2]hour.Hour, places ...place) bool {
 }
 
 // TestDocumentsThatAreExchangedAreFound exchanges any two documents of a kind, of one hour or of two, of one length or of two.
+// fewPairs is how many pairs of a kind are exchanged, those of one length left out of account; all with PENSTOCK_ROUNDS.
+const fewPairs = 8
+
 func TestDocumentsThatAreExchangedAreFound(t *testing.T) {
 	w, hours := twoHours(t)
 	for _, h := range hours {
@@ -141,6 +145,9 @@ func TestDocumentsThatAreExchangedAreFound(t *testing.T) {
 	for i, p := range places {
 		for _, q := range places[i+1:] {
 			if w.kind(p) != w.kind(q) || bytes.Equal(w.bytes[p], w.bytes[q]) {
+				continue
+			}
+			if same := len(w.bytes[p]) == len(w.bytes[q]); exchanged[w.kind(p)] >= fewPairs && !same && os.Getenv("PENSTOCK_ROUNDS") == "" {
 				continue
 			}
 			w.put(t, p, w.bytes[q])

@@ -73,7 +73,8 @@ func cells(row []string) table.Row {
 	return r
 }
 
-// records writes the first cell of each row as a heading, and the others that are not empty below it by name.
+// records writes the first cell of each row as a heading, a number with its name, and the others that are not empty below
+// it by name.
 func (l listing) records(b *strings.Builder) {
 	names := 0
 	for _, col := range l.Columns[1:] {
@@ -84,6 +85,9 @@ func (l listing) records(b *strings.Builder) {
 		rows = append(rows[:len(rows):len(rows)], l.Footer)
 	}
 	for _, r := range rows {
+		if l.Columns[0].Right {
+			b.WriteString(l.Columns[0].Name + " ")
+		}
 		b.WriteString(r[0] + "\n")
 		for i, s := range r[1:] {
 			if s != "" {

@@ -2,11 +2,9 @@ package clean
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,13 +13,6 @@ import (
 	"penstock/internal/hour"
 	"penstock/internal/store"
 )
-
-// failurePrefix is where Lambda writes batches that it gave up. Source: AWS Lambda developer guide, "Retain discarded batch
-// records".
-const failurePrefix = "aws/lambda/"
-
-// maxFailure is the largest failure object that is read: a 6 MiB payload as an escaped string, and its envelope.
-const maxFailure = 32 << 20
 
 // Reader is what looking for archived failures needs of a bucket.
 type Reader interface {
@@ -33,7 +24,7 @@ type Reader interface {
 // record is in the archive by now, by an index that is sound and lists it, unless a seal still names the object as the only
 // place of a record. kept says of the others why they stay. archive is the archive bucket; nothing is changed.
 func (c *Cleaner) Failures(ctx context.Context, failed, archive Reader) (items, kept []Item, err error) {
-	for o, err := range failed.List(ctx, failurePrefix) {
+	for o, err := range failed.List(ctx, hour.FailurePrefix) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("list failures: %w", err)
 		}
@@ -56,16 +47,9 @@ func (c *Cleaner) Failures(ctx context.Context, failed, archive Reader) (items, 
 	return items, kept, nil
 }
 
-// given is a record of a failure object.
-type given struct {
-	hour     hour.Hour
-	shard    string
-	sequence hour.Sequence
-}
-
 // failure says why a failure object stays, or "".
 func (c *Cleaner) failure(ctx context.Context, failed, archive Reader, o store.Object) (string, error) {
-	data, _, err := failed.Get(ctx, o.Key, maxFailure)
+	data, _, err := failed.Get(ctx, o.Key, hour.MaxFailure)
 	var corrupt *fault.Corrupt
 	if errors.As(err, &corrupt) {
 		return "it cannot be read", nil
@@ -73,21 +57,24 @@ func (c *Cleaner) failure(ctx context.Context, failed, archive Reader, o store.O
 	if err != nil {
 		return "", err
 	}
-	records, ok := parseFailure(data)
-	if !ok {
+	f, err := hour.ParseFailure(o.Key, data)
+	if err != nil || len(f.Records) == 0 {
 		return "it holds no payload that can be read", nil
 	}
-	slices.SortFunc(records, func(a, b given) int {
-		if n := a.hour.Sub(b.hour); n != 0 {
+	records := f.Records
+	slices.SortFunc(records, func(a, b hour.FailedRecord) int {
+		if n := hour.Of(a.Arrival).Sub(hour.Of(b.Arrival)); n != 0 {
 			return n
 		}
-		if n := strings.Compare(a.shard, b.shard); n != 0 {
+		if n := strings.Compare(a.Shard, b.Shard); n != 0 {
 			return n
 		}
-		return a.sequence.Compare(b.sequence)
+		return a.Sequence.Compare(b.Sequence)
 	})
 	for len(records) > 0 {
-		n := slices.IndexFunc(records, func(r given) bool { return r.hour != records[0].hour || r.shard != records[0].shard })
+		n := slices.IndexFunc(records, func(r hour.FailedRecord) bool {
+			return hour.Of(r.Arrival) != hour.Of(records[0].Arrival) || r.Shard != records[0].Shard
+		})
 		if n < 0 {
 			n = len(records)
 		}
@@ -101,8 +88,8 @@ func (c *Cleaner) failure(ctx context.Context, failed, archive Reader, o store.O
 
 // lacks says which of a shard's records of an hour, in order, the archive does not have, or that a seal still names the
 // object; "" if all is well.
-func (c *Cleaner) lacks(ctx context.Context, archive Reader, key string, records []given) (string, error) {
-	h, shard := records[0].hour, records[0].shard
+func (c *Cleaner) lacks(ctx context.Context, archive Reader, key string, records []hour.FailedRecord) (string, error) {
+	h, shard := hour.Of(records[0].Arrival), records[0].Shard
 	m, _, err := c.Ledger.ReadManifest(ctx, h)
 	if err != nil {
 		return ofTheHour(fmt.Sprintf("the manifest of hour %s cannot be read", h), err)
@@ -122,7 +109,7 @@ func (c *Cleaner) lacks(ctx context.Context, archive Reader, key string, records
 			return "", err
 		}
 		s, ok := c.Keys.ParseIndexKey(o.Key)
-		if !ok || s.Shard != shard || s.Last.Compare(records[0].sequence) < 0 || s.First.Compare(records[len(records)-1].sequence) > 0 {
+		if !ok || s.Shard != shard || s.Last.Compare(records[0].Sequence) < 0 || s.First.Compare(records[len(records)-1].Sequence) > 0 {
 			continue
 		}
 		rows, err := c.rows(ctx, archive, o.Key)
@@ -134,8 +121,8 @@ func (c *Cleaner) lacks(ctx context.Context, archive Reader, key string, records
 		}
 	}
 	for _, r := range records {
-		if !archived[r.sequence] {
-			return fmt.Sprintf("record %s of %s is not in the archive of hour %s", r.sequence, shard, h), nil
+		if !archived[r.Sequence] {
+			return fmt.Sprintf("record %s of %s is not in the archive of hour %s", r.Sequence, shard, h), nil
 		}
 	}
 	return "", nil
@@ -151,35 +138,6 @@ func (c *Cleaner) rows(ctx context.Context, archive Reader, key string) ([]hour.
 		return nil, err
 	}
 	return x.Rows()
-}
-
-// parseFailure reads the records out of a failure object; ok is false if one of them cannot be told.
-func parseFailure(data []byte) (records []given, ok bool) {
-	var doc struct {
-		Payload string `json:"payload"`
-	}
-	var event struct {
-		Records []struct {
-			EventID string `json:"eventID"`
-			Kinesis struct {
-				Sequence string  `json:"sequenceNumber"`
-				Arrival  float64 `json:"approximateArrivalTimestamp"`
-			} `json:"kinesis"`
-		} `json:"Records"`
-	}
-	if json.Unmarshal(data, &doc) != nil || json.Unmarshal([]byte(doc.Payload), &event) != nil || len(event.Records) == 0 {
-		return nil, false
-	}
-	for _, r := range event.Records {
-		sequence, err := hour.ParseSequence(r.Kinesis.Sequence)
-		shard, _, _ := strings.Cut(r.EventID, ":")
-		ms := math.Round(r.Kinesis.Arrival * 1000)
-		if err != nil || hour.CheckShard(shard) != nil || !(ms > 0 && ms < 1<<46) {
-			return nil, false
-		}
-		records = append(records, given{hour.Of(time.UnixMilli(int64(ms)).UTC()), shard, sequence})
-	}
-	return records, true
 }
 
 // Logs finds the logs of clusters that were written longer ago than keep.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"penstock/internal/hour"
-	"penstock/internal/seal"
 )
 
 // States of a range of a failure object.
@@ -36,7 +35,7 @@ type Range struct {
 }
 
 // rangesOf folds the records of a failure object into ranges, in the order in which they come.
-func rangesOf(key string, f *seal.Failure) (all []Range) {
+func rangesOf(key string, f *hour.Failure) (all []Range) {
 	if f.Payload == nil {
 		return []Range{{Key: key, Hour: hour.Of(f.Begins), Shard: f.Shard, First: f.First, Last: f.Last, Records: f.Count, Arrival: hour.At(f.Begins)}}
 	}

@@ -207,7 +207,7 @@ func (h *Handler) failures(ctx context.Context, in Request, r *Report, touched m
 		markers[strings.TrimPrefix(o.Key, markerPrefix)] = o
 	}
 	var objects []store.Object
-	for o, err := range h.Failure.List(ctx, seal.FailurePrefix) {
+	for o, err := range h.Failure.List(ctx, hour.FailurePrefix) {
 		if err != nil {
 			return fmt.Errorf("list failure destination: %w", err)
 		}
@@ -246,10 +246,10 @@ func (h *Handler) object(ctx context.Context, in Request, o store.Object, marked
 	if in.Range != nil && o.Modified.Before(in.Range.From.Start()) {
 		return nil, nil // given up before the range began
 	}
-	data, _, err := h.Failure.Get(ctx, o.Key, seal.MaxFailure)
-	var f *seal.Failure
+	data, _, err := h.Failure.Get(ctx, o.Key, hour.MaxFailure)
+	var f *hour.Failure
 	if err == nil {
-		f, err = seal.ParseFailure(o.Key, data)
+		f, err = hour.ParseFailure(o.Key, data)
 	}
 	if damage := (*fault.Corrupt)(nil); errors.As(err, &damage) {
 		return []Range{{Key: o.Key, State: StateUnreadable, Detail: damage.Detail}}, nil
@@ -292,7 +292,7 @@ func (h *Handler) object(ctx context.Context, in Request, o store.Object, marked
 
 // missing counts the records of a failure object that the archive does not hold; of one without its payload it is 0 only
 // if one archived run of records has both ends.
-func (h *Handler) missing(ctx context.Context, f *seal.Failure) (n int, err error) {
+func (h *Handler) missing(ctx context.Context, f *hour.Failure) (n int, err error) {
 	if f.Payload == nil {
 		of := hour.Of(f.Begins)
 		covers, err := h.covered(ctx, of)
@@ -332,7 +332,7 @@ func (h *Handler) covered(ctx context.Context, of hour.Hour) (func(string, hour.
 }
 
 // archive archives a failure object's payload.
-func (h *Handler) archive(ctx context.Context, f *seal.Failure) (string, error) {
+func (h *Handler) archive(ctx context.Context, f *hour.Failure) (string, error) {
 	before := h.conflicts.n
 	if _, err := h.archiver.Invoke(ctx, f.Payload); err != nil {
 		return "", err

@@ -103,7 +103,7 @@ func (w *world) giveUp(records ...record) string {
 
 func (w *world) fail(name, doc string) string {
 	w.t.Helper()
-	return must(w.failure.Create(ctx, seal.FailurePrefix+"m1/"+shard+"/2026/11/29/"+name, []byte(doc))).Key
+	return must(w.failure.Create(ctx, hour.FailurePrefix+"m1/"+shard+"/2026/11/29/"+name, []byte(doc))).Key
 }
 
 // counting counts reads of the failure destination.

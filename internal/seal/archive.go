@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"penstock/internal/fault"
@@ -326,9 +325,3 @@ func (h *Handler) Look(ctx context.Context, hr hour.Hour) (*Sighting, error) {
 }
 
 var _ Archive = store.Store(nil)
-
-// shardOf takes the shard id out of a Lambda event id, "shardId-000000000003:495903...".
-func shardOf(eventID string) string {
-	id, _, _ := strings.Cut(eventID, ":")
-	return id
-}

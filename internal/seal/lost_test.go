@@ -12,7 +12,6 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/hour"
-	"penstock/internal/seal"
 	"penstock/internal/store"
 	"penstock/internal/stream"
 )
@@ -118,14 +117,14 @@ func TestAFailureObjectThatCannotBeReadIsAnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.at(time.Minute)
-			must(w.failure.Create(ctx, seal.FailurePrefix+"m/s/x", []byte(doc)))
+			must(w.failure.Create(ctx, hour.FailurePrefix+"m/s/x", []byte(doc)))
 			_, err := w.h.Handle(ctx, w.at(afterHour).claim(hr, hour.Options{}))
 			is[*fault.Corrupt](t, err)
 		})
 	}
 	w := newWorld(t)
 	w.at(time.Minute)
-	must(w.failure.Create(ctx, seal.FailurePrefix+"m/s/x", []byte(quoted(string(good)))))
+	must(w.failure.Create(ctx, hour.FailurePrefix+"m/s/x", []byte(quoted(string(good)))))
 	if _, s := w.at(afterHour).seal(hr, hour.Options{}); len(s.Lost) != 1 || s.Lost[0].First != "17" {
 		t.Errorf("lost %+v", s.Lost)
 	}
@@ -266,7 +265,7 @@ func TestWhatArrivesBetweenTwoReadsIsLateDataNeverAHole(t *testing.T) {
 
 // replayAll archives what the failure destination holds, as penstock replay does.
 func (w *world) replayAll() {
-	for o, err := range w.failure.List(ctx, seal.FailurePrefix) {
+	for o, err := range w.failure.List(ctx, hour.FailurePrefix) {
 		if err != nil {
 			w.t.Fatal(err)
 		}

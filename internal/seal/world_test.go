@@ -190,7 +190,7 @@ func (w *world) giveUp(shard string, n int) string {
 	records := w.records(shard, n)
 	w.read[shard] = records[len(records)-1].Sequence
 	doc := must(json.Marshal(map[string]any{"version": "1.0", "payload": string(delivery(shard, records))}))
-	key := seal.FailurePrefix + "m1/" + shard + "/" + w.now.Format("2006/01/02/2006-01-02T15.04.05") + "-" + records[0].Sequence[50:]
+	key := hour.FailurePrefix + "m1/" + shard + "/" + w.now.Format("2006/01/02/2006-01-02T15.04.05") + "-" + records[0].Sequence[50:]
 	must(w.failure.Create(ctx, key, doc))
 	return key
 }

@@ -22,7 +22,7 @@ run: bin ## run a day (or INPUT=file.ndjson [CLOCK=field] [FORMAT=text] [DATA=di
 	@bin/penstock run $(INPUT) --data $(DATA) $(if $(CLOCK),--clock $(CLOCK)) --format $(FORMAT) --seed $(SEED) $(ARGS)
 
 test: ## everything that needs no server, with the race detector
-	CGO_ENABLED=1 go test -race -timeout 10m ./...
+	CGO_ENABLED=1 go tool gotestsum --format pkgname-and-test-fails --hide-summary output -- -race -p 4 -timeout 10m ./...
 
 check: fmt vet staticcheck arrows test ## formatting, vet, staticcheck, import arrows, tests
 

@@ -64,41 +64,6 @@ const (
 	stubHours = 4
 )
 
-// fastClock is the real clock, faster, from begin on. Of its tasks one runs at a time, as on the virtual clock: the pipeline
-// counts on that.
-type fastClock struct {
-	clock.Real
-	mu           sync.Mutex
-	begin, since time.Time
-}
-
-func (f *fastClock) Now() time.Time {
-	return f.begin.Add(time.Since(f.since) * stubSpeed).UTC().Round(0)
-}
-
-func (f *fastClock) Go(fn func()) {
-	go func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		fn()
-	}()
-}
-
-func (f *fastClock) Wait(d time.Duration, events ...clock.Event) int {
-	f.mu.Unlock()
-	defer f.mu.Lock()
-	if d > 0 {
-		d = max(d/stubSpeed, time.Millisecond)
-	}
-	return f.Real.Wait(d, events...)
-}
-
-func (f *fastClock) Compute(d time.Duration, fn func()) {
-	f.mu.Unlock()
-	defer f.mu.Lock()
-	f.Real.Compute(d/stubSpeed, fn)
-}
-
 // stubData makes the data directory that stacks begin with, once.
 var stubData = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "penstock-stub-*")
@@ -151,7 +116,7 @@ func newStubStack() (*stubStack, error) {
 		return nil, err
 	}
 	book.Cluster.MaxMinutes = 10 * 60 // two minutes of a slow machine
-	s := &stubStack{clock: &fastClock{begin: saved.Clock.Time, since: time.Now()}, held: map[string]bool{}, bad: map[string]bool{}, first: saved.Hours[0]}
+	s := &stubStack{clock: newFastClock(saved.Clock.Time), held: map[string]bool{}, bad: map[string]bool{}, first: saved.Hours[0]}
 	fake := gofakes3.New(s3mem.New()).Server()
 	s.server = httptest.NewServer(s.router(fake))
 	client := s3.New(s3.Options{BaseEndpoint: &s.server.URL, UsePathStyle: true, Region: "us-east-1",

@@ -19,11 +19,11 @@ import (
 
 type replayCmd struct {
 	place
+	durability
 	asJSON
 	Range  span `arg:"" optional:"" predictor:"hour" placeholder:"RANGE" help:"Hour, day, month or FROM..TO: read its rejects again, too. Without it, all that was given up is archived."`
 	DryRun bool `help:"Say what would be done; write nothing."`
 	NoRun  bool `help:"Leave the hours that got something to be run by the schedule, or by hand."`
-	NoSync bool `help:"Do not wait until bytes are on the disk."`
 }
 
 // Help implements kong.HelpProvider.

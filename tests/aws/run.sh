@@ -4,7 +4,15 @@
 set -u
 here="$(cd "$(dirname "$0")" && pwd)"; cd "$here/../.."; root=$PWD
 export RUN_DIR="${RUN_DIR:-$(mktemp -d)}"; mkdir -p "$RUN_DIR"; pids=(); passed=0; failed=0; skipped=0; only=${ONLY:-}
-finish() { for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done; wait 2>/dev/null; [ -n "${KEEP:-}" ] && echo "test-aws: logs in $RUN_DIR" || rm -rf "$RUN_DIR"; }
+# Servers are asked to end, and after ten seconds ended with what they started: LocalStack may wait for its functions for ever.
+finish() {
+  local p i left
+  for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done
+  for i in $(seq 100); do left=; for p in "${pids[@]}"; do kill -0 "$p" 2>/dev/null && left=1; done; [ -n "$left" ] || break; sleep 0.1; done
+  for p in "${pids[@]}"; do kill -0 "$p" 2>/dev/null && { pkill -KILL -P "$p"; kill -KILL "$p"; } 2>/dev/null; done
+  wait 2>/dev/null
+  if [ -n "${KEEP:-}" ]; then echo "test-aws: logs in $RUN_DIR"; else rm -rf "$RUN_DIR"; fi
+}
 trap finish EXIT
 wants() { [ -z "$only" ] || [ "$only" = "$1" ]; }
 skip() { echo "test-aws: SKIP $*"; skipped=$((skipped + 1)); }

@@ -129,8 +129,8 @@ func (w *engineWork) stage(ctx context.Context) (err error) {
 			continue
 		}
 		file := filepath.Join(w.dir, "files", name)
-		if processes, ok := w.runner.config.Exec.(Processes); ok && processes.Has(name) && filepath.IsLocal(name) {
-			if err := os.WriteFile(file, script(processes[name]), 0o755); err != nil {
+		if words := words(w.runner.config.Exec, name); words != nil && filepath.IsLocal(name) {
+			if err := os.WriteFile(file, script(words), 0o755); err != nil {
 				return fmt.Errorf("create program %s: %w", name, err)
 			}
 			continue
@@ -148,6 +148,15 @@ func (w *engineWork) stage(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// words are those that Exec runs for a program without a file of the job; nil where it does not, or not as a process.
+func words(e Exec, name string) []string {
+	if m, ok := e.(marked); ok {
+		e = m.Exec
+	}
+	processes, _ := e.(Processes)
+	return processes[name]
 }
 
 // script is a program of the words given, with further arguments behind them.

@@ -53,3 +53,15 @@ func TestProcessesOfStepsAreFoundByTheirMarkAndKilled(t *testing.T) {
 	}
 	<-ended
 }
+
+func TestAnEngineFindsTheProgramsOfAMarkedExec(t *testing.T) {
+	processes := Processes{"rollup": {"/usr/lib/penstock/rollup", "-x"}}
+	for name, e := range map[string]Exec{"plain": processes, "marked": Marked(processes, "m")} {
+		if got := words(e, "rollup"); len(got) != 2 || got[1] != "-x" || words(e, "other") != nil {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if words(InProcess{}, "rollup") != nil {
+		t.Error("what runs in process has words")
+	}
+}

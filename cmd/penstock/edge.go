@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/internal/clock"
 	"penstock/internal/ingest"
 )
 
@@ -26,7 +27,7 @@ type edge struct {
 // newEdge returns what delivers to an HTTP edge.
 func newEdge(base, key, format, keyID string) delivery {
 	e := &edge{url: strings.TrimRight(base, "/") + "/events", key: key, contentType: "application/x-ndjson", json: true, keyID: keyID,
-		client: &http.Client{Timeout: 35 * time.Second}, wait: pause} // the gateway gives up after 29 s
+		client: &http.Client{Timeout: 35 * time.Second}, wait: clock.Pause} // the gateway gives up after 29 s
 	if format == ingest.FormatText {
 		e.contentType, e.json = "text/plain; charset=utf-8", false
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/internal/clock"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/ledger"
@@ -14,19 +15,7 @@ import (
 
 // operator acts on a stack; a data directory's runs are a local.Session's.
 func (s *site) operator() *operate.Operator {
-	return &operate.Operator{Ledger: s.Ledger(), Executions: s.Stack.Executions(s.Stack.HourMachine), Pause: pause}
-}
-
-// pause waits on the real clock.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return &operate.Operator{Ledger: s.Ledger(), Executions: s.Stack.Executions(s.Stack.HourMachine), Pause: clock.Pause}
 }
 
 // polling is the flag of commands that look at a stack every now and then.

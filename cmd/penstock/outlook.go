@@ -29,7 +29,7 @@ type outlook struct {
 // run is at that point.
 func (p place) look(ctx context.Context, d *site, row hourRow, s *ledger.State) (*outlook, error) {
 	o := &outlook{}
-	now, err := d.clock(ctx)
+	now, err := d.Clock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -116,18 +116,6 @@ func stage(r *ledger.Run) string {
 		return "Compact"
 	}
 	return "Compact or Prepare"
-}
-
-// clock is the time by which the hours are judged: on one machine the virtual clock, where the last run left it.
-func (s *site) clock(ctx context.Context) (time.Time, error) {
-	if s.Stack != nil {
-		return s.now(), nil
-	}
-	saved, err := s.saved(ctx)
-	if err != nil || saved == nil {
-		return s.now(), err
-	}
-	return saved.Clock.Time, nil
 }
 
 // waiting says what keeps an hour from being sealed; "" if nothing does, or if there is no stream to ask.

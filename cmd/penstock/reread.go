@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"penstock/internal/clock"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/reread"
@@ -33,7 +34,7 @@ func (cmd verifyCmd) reader(ctx context.Context, d *site, v *verify.Verifier) (*
 	}
 	if d.Stack != nil {
 		r.Pause = func(ctx context.Context, bytes int) error {
-			return sleep(ctx, max(250*time.Millisecond, time.Duration(bytes)*time.Second/rereadRate))
+			return clock.Pause(ctx, max(250*time.Millisecond, time.Duration(bytes)*time.Second/rereadRate))
 		}
 		return r, nil
 	}
@@ -42,18 +43,6 @@ func (cmd verifyCmd) reader(ctx context.Context, d *site, v *verify.Verifier) (*
 		r.Dropped = saved.Archived()
 	}
 	return r, err
-}
-
-// sleep waits on the real clock.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // compared sums what comparing with the stream has shown.

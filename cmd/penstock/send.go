@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"penstock/internal/clock"
 	"penstock/internal/datadir"
 	"penstock/internal/ingest"
 	"penstock/internal/stream"
@@ -258,7 +259,7 @@ func (s *sending) run(ctx context.Context) error {
 		}
 		if len(batch) > 0 {
 			if s.cmd.Rate > 0 {
-				if err := pause(ctx, time.Until(s.begun.Add(time.Duration(float64(s.sum.Events)/s.cmd.Rate*float64(time.Second))))); err != nil {
+				if err := clock.Pause(ctx, time.Until(s.begun.Add(time.Duration(float64(s.sum.Events)/s.cmd.Rate*float64(time.Second))))); err != nil {
 					return err
 				}
 			}

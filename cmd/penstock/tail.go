@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"penstock/internal/clock"
 	"penstock/internal/fault"
 	"penstock/internal/stream"
 	"penstock/internal/stream/kpl"
@@ -225,7 +226,7 @@ func (t *tailing) shard(ctx context.Context, id string, start stream.Start) ([]s
 		switch {
 		case is[*fault.Unavailable](err) && failures < 8: // throttled: others read, too
 			failures++
-			if err := pause(ctx, tailEvery<<min(failures, 4)); err != nil {
+			if err := clock.Pause(ctx, tailEvery<<min(failures, 4)); err != nil {
 				return nil, err
 			}
 			continue
@@ -251,7 +252,7 @@ func (t *tailing) shard(ctx context.Context, id string, start stream.Start) ([]s
 		case !t.live:
 			continue
 		}
-		if err := pause(ctx, tailEvery); err != nil {
+		if err := clock.Pause(ctx, tailEvery); err != nil {
 			return nil, err
 		}
 	}

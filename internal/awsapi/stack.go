@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 	"github.com/aws/smithy-go"
 
+	"penstock/internal/clock"
 	"penstock/internal/fault"
 	"penstock/internal/hour"
 	"penstock/internal/trace"
@@ -107,16 +107,7 @@ func describeStack(ctx context.Context, api CloudFormation, name string) (*Stack
 
 // Traces reads X-Ray.
 func (s *Stack) Traces() *trace.Remote {
-	return trace.NewRemote(xray.NewFromConfig(s.config), func(ctx context.Context, d time.Duration) error {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-t.C:
-			return nil
-		}
-	})
+	return trace.NewRemote(xray.NewFromConfig(s.config), clock.Pause)
 }
 
 // FunctionConfigurations is what Environment needs of *lambda.Client.

@@ -1,6 +1,7 @@
 package clock
 
 import (
+	"context"
 	"reflect"
 	"sync"
 	"time"
@@ -94,4 +95,17 @@ func realDone(e Event) chan struct{} {
 		panic("clock: wait for an event of another clock")
 	}
 	return r.done
+}
+
+// Pause waits on the real clock until d has passed, or returns the context's error when that ends first. It is for what runs
+// on no other clock, such as a command that looks at a deployed stack now and then.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

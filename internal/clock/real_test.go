@@ -1,6 +1,7 @@
 package clock_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -35,5 +36,16 @@ func TestAllWaitsOnTheRealClockToo(t *testing.T) {
 	}
 	if got := c.Wait(-1, nil, e); got != 1 {
 		t.Errorf("Wait for a fired event = %d", got)
+	}
+}
+
+func TestAPauseEndsWithItsTimeOrItsContext(t *testing.T) {
+	if err := clock.Pause(context.Background(), time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := clock.Pause(ctx, time.Hour); err != context.Canceled {
+		t.Errorf("cancelled: %v", err)
 	}
 }
